@@ -176,3 +176,27 @@ fn the_health_pages_say_that_it_is_ready_and_count() {
     assert!(body.contains("\"ready\":true"), "{body}");
     assert_eq!(running.health("/metrics").map(|(status, _)| status), Some(200));
 }
+
+#[test]
+fn a_batch_of_which_no_row_is_released_is_not_missed_in_the_registry() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let elsewhere = String::from_utf8(resident(&nobody(1), "某某")).unwrap();
+        let elsewhere = elsewhere.replace(r#""hukou_region":"320706""#, r#""hukou_region":"110101""#);
+        let call = Call::push(RESIDENT, NDJSON, elsewhere);
+        let answer = running.call(call, &gateway.partner(POLICE)).await.unwrap();
+        assert_eq!((answer.status.as_u16(), &answer.json()["accepted"]), (202, &0.into()));
+        eventually("it is relayed", 20, || gateway.leaves_of("relayed").len() == 1);
+        let (code, out, error) = gateway.shuguan(&["db", "fsck", "-c", "shuguan.toml", "--json"]);
+        assert_eq!(code, 0, "{out}{error}");
+        assert_eq!(running.stop(), Some(0));
+        // It is looked at behind a start, and each minute.
+        let running = gateway.serve();
+        let kept = || running.health("/readyz").unwrap_or_default().1;
+        eventually("the registry was asked", 20, || {
+            kept().contains("it holds what was relayed last")
+        });
+        assert_eq!(running.stop(), Some(0));
+    });
+}

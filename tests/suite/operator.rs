@@ -80,6 +80,31 @@ fn a_paused_relay_moves_nothing_until_it_is_resumed_even_after_a_restart() {
 }
 
 #[test]
+fn a_relay_that_an_operator_paused_is_told_wherever_one_looks() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        done(&gateway, &["pause"]);
+        push(&running, &gateway, 1).await;
+        let says = |path: &str, what: &str| running.health(path).unwrap_or_default().1.contains(what);
+        eventually("the light says so", 10, || {
+            says("/readyz", "an operator paused the relay")
+        });
+        assert!(says("/metrics", "shuguan_relay_paused 1"));
+        let (code, said, _) = gateway.shuguan(&["doctor", "-c", "shuguan.toml"]);
+        assert!(code == 0 && said.contains("an operator paused it"), "{said}");
+        assert_eq!(running.stop(), Some(0));
+        let running = gateway.serve();
+        let says = |path: &str, what: &str| running.health(path).unwrap_or_default().1.contains(what);
+        assert!(says("/metrics", "shuguan_relay_paused 1"), "after a restart, too");
+        done(&gateway, &["resume"]);
+        eventually("the light goes out", 10, || !says("/readyz", "paused"));
+        assert!(says("/metrics", "shuguan_relay_paused 0"));
+        assert_eq!(running.stop(), Some(0));
+    });
+}
+
+#[test]
 fn what_is_set_aside_is_released_or_discarded_by_the_operator_and_by_nobody_else() {
     run(async {
         let gateway = Deployment::new();

@@ -1,17 +1,21 @@
-//! Key files that are not those under which the journal was written, batches without a row, and a relay that an operator paused: each is told.
+//! Key files that are not those under which the journal was written, and a journal that is an older copy: neither `serve` nor `doctor` calls them good.
 
 use std::os::unix::fs::PermissionsExt;
 
-use serde_json::Value;
-use shuguan_tests::{Call, Deployment, Running, eventually, registry_count, run};
+use shuguan_tests::{Call, Deployment, eventually, registry_count, run};
 
 use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
 
-async fn push(running: &Running<'_>, gateway: &Deployment, body: Vec<u8>) -> Value {
-    let call = Call::push(RESIDENT, NDJSON, body);
+/// A gateway runs until so many people are in its registry, one more than before.
+async fn relayed(gateway: &Deployment, people: u32) {
+    let running = gateway.serve();
+    let call = Call::push(RESIDENT, NDJSON, resident(&nobody(people), "某某"));
     let answer = running.call(call, &gateway.partner(POLICE)).await.unwrap();
     assert_eq!(answer.status, 202, "{:?}", answer.body);
-    answer.json()
+    eventually("it is in the registry", 20, || {
+        registry_count(&gateway.registry(), "person") == u64::from(people)
+    });
+    assert_eq!(running.stop(), Some(0));
 }
 
 /// Puts another key into a file, and gives what was there.
@@ -47,13 +51,7 @@ fn a_gateway_with_another_key_than_its_journal_was_written_under_does_not_start(
         let gateway = Deployment::new();
         // Before the first batch there is nothing to compare with.
         change(&gateway, "master.key", &"0a".repeat(32));
-        let running = gateway.serve();
-        push(&running, &gateway, resident(&nobody(1), "某某")).await;
-        eventually("it is in the registry", 20, || {
-            registry_count(&gateway.registry(), "person") == 1
-        });
-        assert_eq!(running.stop(), Some(0));
-
+        relayed(&gateway, 1).await;
         let master = change(&gateway, "master.key", &"0b".repeat(32));
         refuses(
             &gateway,
@@ -66,9 +64,7 @@ fn a_gateway_with_another_key_than_its_journal_was_written_under_does_not_start(
         change(&gateway, "kek.key", &encryption);
         let (code, said) = doctor(&gateway);
         assert_eq!(code, 0, "{said}");
-        let running = gateway.serve();
-        push(&running, &gateway, resident(&nobody(2), "某某")).await;
-        assert_eq!(running.stop(), Some(0));
+        relayed(&gateway, 2).await;
     });
 }
 
@@ -77,12 +73,7 @@ fn a_gateway_with_another_key_than_its_journal_was_written_under_does_not_start(
 fn another_key_encryption_key_is_found_where_no_payload_is_held() {
     run(async {
         let gateway = Deployment::new();
-        let running = gateway.serve();
-        push(&running, &gateway, resident(&nobody(1), "某某")).await;
-        eventually("it is in the registry", 20, || {
-            registry_count(&gateway.registry(), "person") == 1
-        });
-        assert_eq!(running.stop(), Some(0));
+        relayed(&gateway, 1).await;
         let journal = rusqlite::Connection::open(gateway.journal()).unwrap();
         assert_eq!(journal.execute("DELETE FROM payload", []).unwrap(), 1);
         drop(journal);
@@ -98,12 +89,7 @@ fn another_key_encryption_key_is_found_where_no_payload_is_held() {
 fn a_damaged_payload_that_is_held_alone_does_not_keep_a_gateway_from_starting() {
     run(async {
         let gateway = Deployment::new();
-        let running = gateway.serve();
-        push(&running, &gateway, resident(&nobody(1), "某某")).await;
-        eventually("it is in the registry", 20, || {
-            registry_count(&gateway.registry(), "person") == 1
-        });
-        assert_eq!(running.stop(), Some(0));
+        relayed(&gateway, 1).await;
         let journal = rusqlite::Connection::open(gateway.journal()).unwrap();
         let damage = "UPDATE payload SET wrapped_key = zeroblob(length(wrapped_key))";
         assert_eq!(journal.execute(damage, []).unwrap(), 1);
@@ -118,14 +104,10 @@ fn a_damaged_payload_that_is_held_alone_does_not_keep_a_gateway_from_starting() 
 fn where_a_key_is_lost_for_good_the_new_one_is_taken_once_somebody_says_so() {
     run(async {
         let gateway = Deployment::new();
-        let running = gateway.serve();
-        push(&running, &gateway, resident(&nobody(1), "某某")).await;
-        assert_eq!(running.stop(), Some(0));
+        relayed(&gateway, 1).await;
         change(&gateway, "master.key", &"0b".repeat(32));
         std::fs::write(gateway.path("keys/master.key.lost"), "").unwrap();
-        let running = gateway.serve();
-        push(&running, &gateway, resident(&nobody(2), "某某")).await;
-        assert_eq!(running.stop(), Some(0));
+        relayed(&gateway, 2).await;
         // The journal knows it now.
         let (code, said) = doctor(&gateway);
         assert!(code == 0 && said.contains("master.key.lost"), "{said}");
@@ -139,13 +121,9 @@ fn where_a_key_is_lost_for_good_the_new_one_is_taken_once_somebody_says_so() {
 fn doctor_does_not_call_a_log_good_with_which_serve_does_not_go_on() {
     run(async {
         let gateway = Deployment::new();
-        let running = gateway.serve();
-        push(&running, &gateway, resident(&nobody(1), "某某")).await;
-        assert_eq!(running.stop(), Some(0));
+        relayed(&gateway, 1).await;
         let older = std::fs::read(gateway.journal()).unwrap();
-        let running = gateway.serve();
-        push(&running, &gateway, resident(&nobody(2), "某某")).await;
-        assert_eq!(running.stop(), Some(0));
+        relayed(&gateway, 2).await;
         assert_eq!(doctor(&gateway).0, 0);
         let newer = std::fs::read(gateway.journal()).unwrap();
         std::fs::write(gateway.journal(), older).unwrap();
@@ -156,55 +134,15 @@ fn doctor_does_not_call_a_log_good_with_which_serve_does_not_go_on() {
         let (code, said) = doctor(&gateway);
         assert!(code == 6 && said.contains("\"log key\""), "{said}");
         change(&gateway, "log.seed", &seed);
+        let year = std::fs::read_dir(gateway.path("keys/index"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap();
+        let year = format!("index/{}", year.file_name().to_str().unwrap());
+        let key = change(&gateway, &year, &"0f".repeat(32));
+        refuses(&gateway, &year, "it is another key than the one that exchanges of");
+        change(&gateway, &year, &key);
         assert_eq!(doctor(&gateway).0, 0);
-    });
-}
-
-#[test]
-fn a_batch_of_which_no_row_is_released_is_not_missed_in_the_registry() {
-    run(async {
-        let gateway = Deployment::new();
-        let running = gateway.serve();
-        let elsewhere = String::from_utf8(resident(&nobody(1), "某某")).unwrap();
-        let elsewhere = elsewhere.replace(r#""hukou_region":"320706""#, r#""hukou_region":"110101""#);
-        let answer = push(&running, &gateway, elsewhere.into_bytes()).await;
-        assert_eq!(answer["accepted"], 0, "{answer}");
-        eventually("it is relayed", 20, || gateway.leaves_of("relayed").len() == 1);
-        let (code, out, error) = gateway.shuguan(&["db", "fsck", "-c", "shuguan.toml", "--json"]);
-        assert_eq!(code, 0, "{out}{error}");
-        assert_eq!(running.stop(), Some(0));
-        // It is looked at behind a start, and each minute.
-        let running = gateway.serve();
-        let kept = || running.health("/readyz").unwrap_or_default().1;
-        eventually("the registry was asked", 20, || {
-            kept().contains("it holds what was relayed last")
-        });
-        assert_eq!(running.stop(), Some(0));
-    });
-}
-
-#[test]
-fn a_relay_that_an_operator_paused_is_told_wherever_one_looks() {
-    run(async {
-        let gateway = Deployment::new();
-        let running = gateway.serve();
-        let relay = |act: &str| gateway.shuguan(&["relay", act, "-c", "officers/operator-li.toml"]).0;
-        assert_eq!(relay("pause"), 0);
-        push(&running, &gateway, resident(&nobody(1), "某某")).await;
-        let says = |path: &str, what: &str| running.health(path).unwrap_or_default().1.contains(what);
-        eventually("the light says so", 10, || {
-            says("/readyz", "an operator paused the relay")
-        });
-        assert!(says("/metrics", "shuguan_relay_paused 1"));
-        let (code, said) = doctor(&gateway);
-        assert!(code == 0 && said.contains("an operator paused it"), "{said}");
-        assert_eq!(running.stop(), Some(0));
-        let running = gateway.serve();
-        let says = |path: &str, what: &str| running.health(path).unwrap_or_default().1.contains(what);
-        assert!(says("/metrics", "shuguan_relay_paused 1"), "after a restart, too");
-        assert_eq!(relay("resume"), 0);
-        eventually("the light goes out", 10, || !says("/readyz", "paused"));
-        assert!(says("/metrics", "shuguan_relay_paused 0"));
-        assert_eq!(running.stop(), Some(0));
     });
 }

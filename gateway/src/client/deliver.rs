@@ -233,7 +233,7 @@ fn begin_again(feed: &Feed<'_>) -> Result<(), Failure> {
     let is_told = (state.digest.as_str(), state.record.as_str(), state.purpose.as_str())
         == (digest.as_str(), feed.record, feed.purpose)
         && (state.refused || state.unheard_since(&path, now_us()).is_some());
-    let is_answered = !state.is_open() && is_this(feed, &state, &digest)?;
+    let is_answered = !state.is_open() && of_this(feed, &digest)?(&state);
     if is_told || is_answered {
         PushState::forget(&path)
     } else {
@@ -242,14 +242,16 @@ fn begin_again(feed: &Feed<'_>) -> Result<(), Failure> {
 }
 
 /// Whether a state is of what is sent now: this content, declared so.
-fn is_this(feed: &Feed<'_>, state: &PushState, digest: &str) -> Result<bool, Failure> {
+fn of_this<'f>(feed: &'f Feed<'_>, digest: &'f str) -> Result<impl Fn(&PushState) -> bool + 'f, Failure> {
     let form = match &feed.content_type {
         Some(content_type) => content_type.clone(),
         None => detect(feed.file)?.content_type(),
     };
     let manner = feed.asked.canonical();
-    let is_form = state.content_type.is_empty() || same_form(&form, &state.content_type);
-    Ok(is_form && state.is_of(digest, feed.record, feed.purpose, &manner))
+    Ok(move |state: &PushState| {
+        state.is_of(digest, feed.record, feed.purpose, &manner)
+            && (state.content_type.is_empty() || same_form(&form, &state.content_type))
+    })
 }
 
 /// Sends one file once under the key that belongs to its content, and keeps the verified receipt. What was answered before is asked for and not sent.
@@ -264,6 +266,8 @@ pub async fn attempt_once(
     adopt_earlier(feed.file, feed.state, &hex)?;
     let path = state_path(feed.file, feed.state);
     bring_back(feed, &path, &hex)?;
+    // Nothing made way in a place where nothing was: of most files of a drop folder there is nothing to look for.
+    let was_there = path.exists();
     let stated = feed;
     let (feed, content_type) = &as_before(feed, &path, &hex)?;
     let manner = feed.asked.canonical();
@@ -291,7 +295,9 @@ pub async fn attempt_once(
     state.exchange = Some(pushed.exchange.clone());
     state.open = Open::No;
     state.save(&path)?;
-    state.tidy(&path)?;
+    if was_there {
+        state.tidy(&path);
+    }
     is_as_stated(stated, feed, content_type, &pushed)?;
     Ok(pushed)
 }
@@ -305,16 +311,8 @@ pub fn bring_back(feed: &Feed<'_>, path: &Path, digest: &str) -> Result<(), Fail
     if feed.tie.is_some() && !path.exists() {
         return Ok(());
     }
-    let form = match &feed.content_type {
-        Some(content_type) => content_type.clone(),
-        None => detect(feed.file)?.content_type(),
-    };
-    let manner = feed.asked.canonical();
-    PushState::bring_back(path, digest, |state| {
-        was_sent(state)
-            && state.is_of(digest, feed.record, feed.purpose, &manner)
-            && (state.content_type.is_empty() || same_form(&form, &state.content_type))
-    })
+    let is_of_this = of_this(feed, digest)?;
+    PushState::bring_back(path, digest, |state| was_sent(state) && is_of_this(state))
 }
 
 /// Whether it was taken, or may have been.

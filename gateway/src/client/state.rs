@@ -301,17 +301,13 @@ impl PushState {
     }
 
     /// Removes the states that made way there and are over, once this one was answered: those of another content that were answered, and what a crash left of
-    /// this one.
-    ///
-    /// # Errors
-    /// When a state cannot be read or removed.
-    pub fn tidy(&self, path: &Path) -> Result<(), Failure> {
-        for (aside, state) in set_aside_of(path)? {
-            if state.key == self.key || !state.outlives(&self.digest) {
-                Self::forget(&aside)?;
-            }
+    /// this one. What cannot be read or removed stays: the batch was taken all the same.
+    pub fn tidy(&self, path: &Path) {
+        let aside = set_aside_of(path).unwrap_or_default();
+        let is_over = |state: &Self| state.key == self.key || !state.outlives(&self.digest);
+        for (aside, _) in aside.iter().filter(|(_, state)| is_over(state)) {
+            let _ = Self::forget(aside);
         }
-        Ok(())
     }
 
     /// Whether its key is worth more than its place when that goes to another batch of this content.
@@ -556,7 +552,7 @@ mod tests {
         between.save(&path).unwrap();
         PushState::bring_back(&path, "d", is_it).unwrap();
         assert_eq!(PushState::load(&path).unwrap().as_ref(), Some(&between));
-        between.tidy(&path).unwrap();
+        between.tidy(&path);
         assert!(!taken.aside(&path).exists());
         taken.save(&path).unwrap();
         // Of other content that was answered nothing is kept: the file holds something else by now.

@@ -20,7 +20,7 @@ use super::vault::Vault;
 use super::views::Reader;
 
 const STEP: &str = "look for the keys of the journal";
-/// Thousands of exchanges that are looked at, of each year from its beginning and from the end of the log: where no agreement names subjects, none is indexed.
+/// Thousands of exchanges that are looked at for one of the kind that is asked for: there may be none.
 pub(super) const PAGES_MAX: usize = 20;
 /// Records that are looked at until one says something: some may be destroyed.
 const LOOKED_MAX: usize = 100;
@@ -30,8 +30,7 @@ const LOOKED_MAX: usize = 100;
 pub struct WrittenUnder {
     /// Check value of the master key, as the newest push notes it; none: of an earlier version, or nothing was accepted yet.
     pub master: Option<String>,
-    /// Whether the key-encryption key opens the newest payloads that are held, or else the newest evidence records: none of them, or one at least; none: there is
-    /// nothing to try.
+    /// Whether the key-encryption key opens any of the newest payloads that are held and of the newest evidence records; none: there is nothing to try.
     pub opens: Option<bool>,
 }
 
@@ -48,10 +47,7 @@ impl WrittenUnder {
         let noted = newest_note(&reader, &vault, MASTER_KEY, |event| matches!(event, Event::Push(_)))?;
         Ok(Self {
             // One that opens anywhere proves the key: what is held may be a few damaged batches that nobody discarded yet.
-            opens: match (held, noted.opens()) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (held, noted) => held.or(noted),
-            },
+            opens: held.into_iter().chain(noted.opens).reduce(|one, other| one || other),
             master: noted.text,
         })
     }
@@ -88,15 +84,26 @@ pub(super) fn page(reader: &Reader, statement: &'static str, bound: u64) -> Resu
 pub(super) struct Noted {
     /// The newest note; none: of an earlier version, or nothing was sealed.
     pub(super) text: Option<String>,
-    /// Records that were opened, and those that their keys do not open.
-    opened: usize,
-    unopened: usize,
+    /// Whether the keys open any record; none: there is none, or its key was destroyed.
+    opens: Option<bool>,
 }
 
 impl Noted {
-    /// Whether the keys open any record; none: there is none, or its key was destroyed.
-    fn opens(&self) -> Option<bool> {
-        (self.opened + self.unopened > 0).then_some(self.opened > 0)
+    fn look(&mut self, reader: &Reader, vault: &Vault, asked: &Exchange, member: &str) -> Result<(), JournalFault> {
+        let record = match reader.opened(vault, asked.id, asked.leaf) {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(()),
+            // It was changed, which a deep look says, or the keys are others.
+            Err(JournalFault::Unopened(_)) => {
+                self.opens.get_or_insert(false);
+                return Ok(());
+            }
+            Err(fault) => return Err(fault),
+        };
+        self.opens = Some(true);
+        let read = Record::read(&record).filter(|read| !is_another(&asked.decoded, read, &record));
+        self.text = read.and_then(|read| read.text(member).map(str::to_owned));
+        Ok(())
     }
 }
 
@@ -121,23 +128,4 @@ pub(super) fn newest_note(
         }
     }
     Ok(noted)
-}
-
-impl Noted {
-    fn look(&mut self, reader: &Reader, vault: &Vault, asked: &Exchange, member: &str) -> Result<(), JournalFault> {
-        let record = match reader.opened(vault, asked.id, asked.leaf) {
-            Ok(Some(record)) => record,
-            Ok(None) => return Ok(()),
-            // It was changed, which a deep look says, or the keys are others.
-            Err(JournalFault::Unopened(_)) => {
-                self.unopened += 1;
-                return Ok(());
-            }
-            Err(fault) => return Err(fault),
-        };
-        self.opened += 1;
-        let read = Record::read(&record).filter(|read| !is_another(&asked.decoded, read, &record));
-        self.text = read.and_then(|read| read.text(member).map(str::to_owned));
-        Ok(())
-    }
 }
