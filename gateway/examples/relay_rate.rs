@@ -115,6 +115,7 @@ fn merge(registry: &Registry, runtime: &tokio::runtime::Runtime, leaf: u64, batc
             confirm: false,
             exchange: Uuid::from_u128(u128::from(leaf)),
             number: u32::try_from(number).unwrap(),
+            parts: u32::try_from(batches.len()).unwrap(),
             leaf,
             record: RESIDENT.name.into(),
             partner: "public-security-city".into(),

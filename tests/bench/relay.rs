@@ -122,6 +122,7 @@ fn from_memory(policies: &PolicySet, pushes: &[Vec<RecordBatch>]) -> f64 {
                     confirm: false,
                     exchange,
                     number,
+                    parts: parts.len() as u32,
                     leaf,
                     record: RECORD.into(),
                     partner: PARTNER.into(),

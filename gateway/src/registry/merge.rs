@@ -32,6 +32,8 @@ pub struct Part {
     pub exchange: Uuid,
     /// Which part of it, from 0.
     pub number: u32,
+    /// Of how many.
+    pub parts: u32,
     /// Index of the exchange's leaf.
     pub leaf: u64,
     /// Name of the record type.

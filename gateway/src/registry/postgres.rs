@@ -1,7 +1,7 @@
 //! The registry on PostgreSQL: one connection that writes, on a thread with a small runtime of its own.
 //!
 //! `session` connecting, waiting, giving up · `schema` tables, comments, views, the additive migration · `merge` a turn's parts in one
-//! transaction, `copy` and `unnest` how their rows travel, `note` what is kept beside them, `discrepancy` where sources contradict each other · `ending` the end of a snapshot · `read` a dataset as a stream · `roles` who may do what · `value` values on
+//! transaction, `fingerprints` what of a snapshot stands already, `copy` and `unnest` how rows travel, `note` what is kept beside them, `discrepancy` where sources contradict each other · `ending` the end of a snapshot · `read` a dataset as a stream · `roles` who may do what · `value` values on
 //! the wire · `fault` what can go wrong, without a value.
 //!
 //! An advisory lock keeps a second gateway from writing between our look-up and our COMMIT. After any fault the connection is dropped:
@@ -12,6 +12,7 @@ mod copy;
 mod discrepancy;
 mod ending;
 pub(super) mod fault;
+mod fingerprints;
 mod merge;
 mod note;
 mod numbers;

@@ -18,6 +18,7 @@ mod persons;
 mod power;
 mod recalls;
 mod rivals;
+mod said_again;
 pub(crate) mod stamps;
 pub(crate) mod store;
 mod tables;

@@ -297,6 +297,7 @@ fn part_of(item: &InboxItem, number: u32, batch: RecordBatch) -> Part {
     Part {
         exchange: item.exchange,
         number,
+        parts: item.parts,
         leaf: item.leaf_index,
         record: item.record.clone(),
         partner: item.partner.clone(),

@@ -57,6 +57,17 @@ pub struct Weighed {
     pub after: Option<String>,
 }
 
+impl Weighed {
+    /// Of a snapshot that is known to hold all the rows that it speaks for.
+    pub(in crate::registry) fn whole(held: u64) -> Self {
+        Self {
+            held,
+            idle: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// What one stride of closing did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {

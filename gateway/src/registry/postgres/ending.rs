@@ -12,21 +12,33 @@ use super::super::merge::closing::{BEHIND_ALL, Closed, Ending, Looked, STRIDE, S
 use super::super::merge::fate::Kind;
 use super::super::merge::held::Held;
 use super::super::schema::{TableSpec, table_of};
-use super::discrepancy;
 use super::fault::Step;
 use super::merge::{BEGIN, progress_of};
 use super::note::{self, ClosingLine, Line};
 use super::session::{Live, Session, within};
 use super::stamps;
 use super::value::Id;
+use super::{discrepancy, fingerprints};
 
 /// Counts in one stride behind `after`. What a later exchange brought was not held when the snapshot was made, so it makes no room for closing.
 pub(super) async fn weigh(session: &mut Session, ending: &Ending, after: &str) -> Result<Weighed, RegistryFault> {
     let mut live = session.take().await?;
     let table = table_of(&session.tables, &ending.record)?;
-    let weighed = stride(&mut live, table, ending, after).await?.weighed();
+    let weighed = match whole(&mut live, ending).await?.filter(|_| after.is_empty()) {
+        Some(weighed) => weighed,
+        None => stride(&mut live, table, ending, after).await?.weighed(),
+    };
     session.put(live);
     Ok(weighed)
+}
+
+/// At once, when all parts went in just now and said again every row that stood.
+async fn whole(live: &mut Live, ending: &Ending) -> Result<Option<Weighed>, RegistryFault> {
+    fingerprints::check(live).await?;
+    let met = live.fingerprints.of(ending.exchange).and_then(|known| known.all_met());
+    // What is held is read for counting, and both in memory would be twice as much.
+    live.fingerprints.forget(ending.exchange);
+    Ok(met.map(Weighed::whole))
 }
 
 /// Closes in one stride behind where the last one ended, or behind `from` when that is further, in a transaction of its own.
@@ -54,7 +66,9 @@ pub(super) async fn close_in(
     let table = table_of(tables, &ending.record)?;
     let stride = stride(live, table, ending, place.as_str().max(from)).await?;
     let rows = lacking(live, table, &stride.lacking).await?;
-    changes::mark(live).await?;
+    fingerprints::check(live).await?;
+    let changed_us = changes::mark(live).await?;
+    live.fingerprints.wrote(ending.exchange, &table.name, changed_us);
     let mut touched = Touched::by(&ending.record, ending.received_us, ending.exchange);
     let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
     discrepancy::note_standing(live, table, &keys, &mut touched).await?;
@@ -238,6 +252,10 @@ pub(super) async fn last_key(live: &mut Live, table: &TableSpec, after: &str) ->
 /// The next rows behind a key, each looked at once.
 async fn stride(live: &mut Live, table: &TableSpec, ending: &Ending, after: &str) -> Result<Stride, RegistryFault> {
     let late = note::is_late(live, ending).await?;
+    let mut stride = Stride::new(late);
+    if after.starts_with(BEHIND_ALL) {
+        return Ok(stride);
+    }
     let held = held(live, ending).await?;
     let scope = ending.scope(table)?;
     let within_scope = match scope {
@@ -255,7 +273,6 @@ async fn stride(live: &mut Live, table: &TableSpec, ending: &Ending, after: &str
         .bind(ending.partner.as_str())
         .bind(ending.leaf())
         .bind(scope.map(|(_, codes)| codes).unwrap_or_default());
-    let mut stride = Stride::new(late);
     // Row by row as they come, so that the server looks for the next ones meanwhile.
     let mut found = query.fetch(&mut live.connection);
     let looking = async {

@@ -29,7 +29,7 @@ use super::super::schema::{TableSpec, replaced};
 use super::super::{Merged, Progress, enterprise, person};
 use super::session::{Live, Session, within};
 use super::value::{self, Id};
-use super::{copy, discrepancy, note, unnest};
+use super::{copy, discrepancy, fingerprints, note, unnest};
 
 /// Below that many rows `UNNEST` is cheaper than COPY (performance.md section 2); in tests few, so that both ways are met.
 const COPY_MIN: usize = if cfg!(test) { 8 } else { 200 };
@@ -44,11 +44,19 @@ pub(super) const BEGIN: &str =
 /// The first fault; then nothing of any of them is in, unless the answer to COMMIT was lost: the progress tells.
 pub(super) async fn merge_parts(session: &mut Session, parts: &[Part]) -> Result<Vec<Merged>, RegistryFault> {
     let mut live = session.take().await?;
+    let merged = committed(&mut live, &session.tables, parts).await;
+    match &merged {
+        Ok(_) => session.put(live),
+        Err(_) => session.end(live),
+    }
+    merged
+}
+
+async fn committed(live: &mut Live, tables: &[TableSpec], parts: &[Part]) -> Result<Vec<Merged>, RegistryFault> {
     live.simple("begin a part", BEGIN).await?;
-    let merged = merge_in(&mut live, &session.tables, parts).await?;
+    let merged = merge_in(live, tables, parts).await?;
     // The commit point: after it rows and progress are durable, before it nothing is.
     live.simple("commit a part", "COMMIT").await?;
-    session.put(live);
     Ok(merged)
 }
 
@@ -181,6 +189,10 @@ async fn merge_run(
     };
     let settled = settle(live, &run).await?;
     let changed_us = changes::mark(live).await?;
+    for arrival in arrivals {
+        live.fingerprints
+            .wrote(arrival.part.exchange, &run.table.name, changed_us);
+    }
     let mut touched = Touched::by(&first.part.record, last.part.received_us, last.part.exchange);
     discrepancy::note_standing(live, run.table, &settled.there(&run), &mut touched).await?;
     touched.met(settled.met(&run).ask(live, run.table).await?);
@@ -240,6 +252,16 @@ struct Key<'r> {
     closed_by: Option<usize>,
 }
 
+impl Key<'_> {
+    fn standing(known: Known) -> Self {
+        Self {
+            before: known,
+            known,
+            ..Self::default()
+        }
+    }
+}
+
 async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, RegistryFault> {
     let mut names: Vec<&'r str> = Vec::new();
     for arrival in run.arrivals {
@@ -249,8 +271,12 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
         names.sort_unstable();
         names.dedup();
     }
-    let mut keys: Vec<Key<'r>> = look_up(live, run, &names).await?;
     let later = look_later(live, run, &names).await?;
+    fingerprints::check(live).await?;
+    let mut keys: Vec<Key<'r>> = match run.arrivals {
+        [only] if later.is_empty() && !only.part.confirm => look_up_what_differs(live, run, only, &names).await?,
+        _ => look_up(live, run, &names).await?,
+    };
     let mut settled = Settled {
         counts: Vec::new(),
         new: Vec::new(),
@@ -271,6 +297,15 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
     }
     for (name, key) in names.iter().zip(&keys) {
         settled.take(run, name, key);
+    }
+    if let Some(fingerprints) = run
+        .arrivals
+        .first()
+        .and_then(|first| live.fingerprints.of(first.part.exchange))
+    {
+        for key in &keys {
+            fingerprints.settled(&key.known);
+        }
     }
     Ok(settled)
 }
@@ -448,8 +483,45 @@ fn key_of<'r>(arrival: &'r Arrival<'_>, group: &[u32]) -> &'r str {
     group.first().map_or("", |row| arrival.rows.key(*row as usize))
 }
 
+/// The same where a snapshot may say again what stands: only what differs is asked for.
+async fn look_up_what_differs<'r>(
+    live: &mut Live,
+    run: &Run<'_, '_>,
+    arrival: &Arrival<'_>,
+    names: &[&str],
+) -> Result<Vec<Key<'r>>, RegistryFault> {
+    fingerprints::read(live, arrival).await?;
+    let exchange = arrival.part.exchange;
+    let Some(fingerprints) = live.fingerprints.of(exchange) else {
+        return look_up(live, run, names).await;
+    };
+    // Keys and groups ascend both.
+    let known: Vec<Option<Known>> = arrival
+        .rows
+        .groups()
+        .map(|group| fingerprints.known(arrival, group))
+        .collect();
+    let unknown = names.iter().zip(&known).filter(|(_, known)| known.is_none());
+    let unknown: Vec<&str> = unknown.map(|(name, _)| *name).collect();
+    let asked = look_up(live, run, &unknown).await?;
+    if let Some(fingerprints) = live.fingerprints.of(exchange) {
+        for (name, key) in unknown.iter().zip(&asked) {
+            fingerprints.looked_up(name, &key.before);
+        }
+    }
+    let mut asked = asked.into_iter();
+    let merged = known.into_iter().map(|known| match known {
+        Some(known) => Key::standing(known),
+        None => asked.next().unwrap_or_default(),
+    });
+    Ok(merged.collect())
+}
+
 /// What the table has for those keys, which ascend; the closings of the run's partner only where a row says that there are some.
 async fn look_up<'r>(live: &mut Live, run: &Run<'_, '_>, names: &[&str]) -> Result<Vec<Key<'r>>, RegistryFault> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
     let part = run.arrivals.first().map(|first| first.part);
     let partner = part.map_or("", |part| part.partner.as_str());
     let text = format!(

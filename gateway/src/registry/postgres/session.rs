@@ -8,6 +8,7 @@ use sqlx::{Connection, PgConnection};
 use super::super::fault::RegistryFault;
 use super::super::schema::{Missing, TableSpec};
 use super::super::{changes, numbers};
+use super::fingerprints::Kept;
 use super::schema::{self, Plan};
 use super::{discrepancy, merge};
 use crate::postgres::PostgresSettings;
@@ -19,6 +20,8 @@ pub(super) struct Session {
     pub(super) settings: PostgresSettings,
     pub(super) tables: Vec<TableSpec>,
     live: Option<Live>,
+    /// While there is no connection.
+    fingerprints: Kept,
 }
 
 /// A connection to a database that fits.
@@ -28,6 +31,8 @@ pub(super) struct Live {
     pub(super) staged: HashSet<String>,
     /// How long an answer is waited for.
     pub(super) patience: Duration,
+    /// What the snapshot that goes in may find unchanged.
+    pub(super) fingerprints: Kept,
 }
 
 impl Session {
@@ -36,6 +41,7 @@ impl Session {
             settings,
             tables,
             live: None,
+            fingerprints: Kept::default(),
         }
     }
 
@@ -49,6 +55,7 @@ impl Session {
             connection,
             staged: HashSet::new(),
             patience: self.settings.silence_max(),
+            fingerprints: std::mem::take(&mut self.fingerprints),
         };
         // A session that is made anew has nothing to commit: whatever made it necessary may make a COMMIT fail once more.
         if !numbers::to_walk(&mut live, &self.tables).await?.is_empty() {
@@ -77,6 +84,11 @@ impl Session {
 
     pub(super) fn put(&mut self, live: Live) {
         self.live = Some(live);
+    }
+
+    /// Keeps, of a connection that a fault ended, what the next one is to know.
+    pub(super) fn end(&mut self, live: Live) {
+        self.fingerprints = live.fingerprints.after_fault();
     }
 
     /// Whether the server answers.

@@ -161,6 +161,8 @@ pub(crate) fn part(record: &RecordType, leaf: u64, number: u32, batch: RecordBat
     Part {
         exchange: Uuid::from_u128(u128::from(leaf)),
         number,
+        // Enough to come that a store reads what stands, where it may.
+        parts: number + 8,
         leaf,
         record: record.name.into(),
         partner: "public-security-city".into(),

@@ -34,7 +34,7 @@ fn row<'r>(id: &'r str, name: &'r str, at: &'r str) -> [&'r str; 5] {
 }
 
 /// The recall with that leaf of the push with that one.
-fn recall(leaf: u64, push: u64) -> Arc<Recall> {
+pub(super) fn recall(leaf: u64, push: u64) -> Arc<Recall> {
     Arc::new(Recall {
         exchange: Uuid::from_u128(leaf.into()),
         leaf,
@@ -47,7 +47,7 @@ fn recall(leaf: u64, push: u64) -> Arc<Recall> {
 }
 
 /// Undoes to the end; gives the rows withdrawn and open again, and the strides.
-async fn undone(registry: &Registry, recall: &Arc<Recall>) -> (u64, u64, u32) {
+pub(super) async fn undone(registry: &Registry, recall: &Arc<Recall>) -> (u64, u64, u32) {
     let mut strides = 0;
     loop {
         let undone = registry.recall(Arc::clone(recall)).await.unwrap();
