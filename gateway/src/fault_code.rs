@@ -36,7 +36,7 @@ const LOG: &str =
 /// Every fault with a code, in its order.
 #[rustfmt::skip]
 pub static ALL: &[FaultCode] = &[
-    fault("SG6201", "登记库不存在", "there is no registry at the configured place", "make it: `shuguan db migrate`"),
+    fault("SG6201", "登记库不存在", "there is no registry at the configured place", "a file: put it back from a backup, `shuguan db restore DIR --only registry`; on PostgreSQL make it, `shuguan db migrate`"),
     fault("SG6202", "登记库已存在", "a registry is there already", "name another place, or use the one that is there"),
     fault("SG6203", "无法建立登记库文件", "the registry's file cannot be made", "see that the folder is there and belongs to the gateway"),
     fault("SG6204", "两项授权对同一列的类型不一致", "two plans give one column two types", "reduce the field in the same way in every push grant of its record type"),

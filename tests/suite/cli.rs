@@ -1,4 +1,4 @@
-//! The command line: help, exit codes, and that the README's table says what there is.
+//! The command line: help, exit codes, and that the table of `gateway/INTERFACE.md` says what there is.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -77,11 +77,11 @@ fn every_command_explains_itself_with_examples_and_exit_codes() {
     assert!(leaves >= 25, "{leaves}");
 }
 
-/// The rows of the README's command table: command → exit codes.
+/// The rows of the command table of `gateway/INTERFACE.md`: command → exit codes.
 fn table() -> BTreeMap<String, Vec<i32>> {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    let (_, rest) = readme
+    let interface = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway/INTERFACE.md");
+    let interface = std::fs::read_to_string(interface).unwrap();
+    let (_, rest) = interface
         .split_once("<!-- commands -->")
         .expect("the mark before the table");
     let (table, _) = rest.split_once("<!-- /commands -->").expect("the mark after the table");
@@ -98,14 +98,14 @@ fn table() -> BTreeMap<String, Vec<i32>> {
 }
 
 #[test]
-fn the_readme_lists_the_commands_that_there_are_and_no_others() {
+fn the_table_lists_the_commands_that_there_are_and_no_others() {
     let mut there = listed(&help(&[]));
     there.sort();
     assert_eq!(table().into_keys().collect::<Vec<_>>(), there);
 }
 
 #[test]
-fn the_exit_codes_of_a_commands_help_are_those_of_the_readme() {
+fn the_exit_codes_of_a_commands_help_are_those_of_the_table() {
     for (command, codes) in table() {
         let text = help(&[&command]);
         let actions = listed(&text);
@@ -126,7 +126,7 @@ fn the_exit_codes_of_a_commands_help_are_those_of_the_readme() {
             for code in entries.filter(|code| *code <= 7 && *code != 2) {
                 assert!(
                     codes.contains(&code),
-                    "`{command}` can end with {code}, the README says {codes:?}"
+                    "`{command}` can end with {code}, the table says {codes:?}"
                 );
             }
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Exit codes; which of them a script may repeat stands in README.md, "Commands".
+/// Exit codes; which of them a script may repeat stands in gateway/INTERFACE.md, "Exit codes".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done.

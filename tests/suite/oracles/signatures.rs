@@ -211,10 +211,10 @@ fn a_foreign_verifier_says_the_same_of_answers_and_of_what_was_changed_in_them()
     compare(&cases);
 }
 
-/// The Python lines of README.md, run in a kit's folder as printed, with the port of this gateway.
-fn readme_lines(gateway: &Deployment) -> String {
-    let readme = include_str!("../../../README.md");
-    let block = readme.split("```python\n").nth(1).expect("a block of Python");
+/// The Python lines of `gateway/INTERFACE.md`, run in a kit's folder as printed, with the port of this gateway.
+fn interface_lines(gateway: &Deployment) -> String {
+    let interface = include_str!("../../../gateway/INTERFACE.md");
+    let block = interface.split("```python\n").nth(1).expect("a block of Python");
     let block = block.split("```").next().expect("an end");
     assert!(block.contains(":8443") && block.contains("8443, "), "{block}");
     block.replace("8443", &gateway.feed.to_string())
@@ -222,11 +222,11 @@ fn readme_lines(gateway: &Deployment) -> String {
 
 #[test]
 #[cfg_attr(not(oracles), ignore = "tests/oracles/install has not run")]
-fn the_lines_of_the_readme_sign_a_push_that_is_taken_and_verify_its_answer() {
+fn the_lines_of_the_manual_sign_a_push_that_is_taken_and_verify_its_answer() {
     let gateway = Deployment::with(|text| format!("{text}\n[require_signature]\nhealth-ganyu = \"require\"\n"));
     let running: Running<'_> = gateway.serve();
     let folder = gateway.path("partners/health-ganyu");
-    std::fs::write(folder.join("sign.py"), readme_lines(&gateway)).expect("a file");
+    std::fs::write(folder.join("sign.py"), interface_lines(&gateway)).expect("a file");
     let python = installed().join("venv/bin/python");
     let python = std::path::absolute(python).expect("a path");
     let output = Command::new(python)

@@ -30,7 +30,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         // It has a finding of its own.
         Err(JournalFault::Absent(_)) => return,
         Err(fault) => {
-            let next = "keep the files as they are; README, `Backup, and what was put back`";
+            let next = "keep the files as they are; gateway/OPERATING.md, `The journal is older than what was signed`";
             return findings.add(Verdict::Fail, CHECK, Chain(&fault).to_string(), next);
         }
     };
