@@ -103,18 +103,10 @@ impl Gateway {
         // The journal last: opening it seals the `start` leaf, and a gateway that does not start has not started.
         let registry = start::registry(&config, &vouched.set()).await?;
         let witnessing = start::witnessing(&config, &secrets).await?;
-        let index = match start::index_keys(&config, &secrets, clock.now_us()).await {
-            Err(fault @ StartFault::Keys(_)) => return Err(fault),
-            // A journal that cannot be read says so better when it is opened.
-            index => index,
-        };
-        let written = match start::written_under(&config, &secrets).await {
-            Err(fault @ StartFault::Keys(_)) => return Err(fault),
-            written => written,
-        };
+        let index = start::index_keys(&config, &secrets, clock.now_us()).await?;
+        start::written_under(&config, &secrets).await?;
         let receipts = start::receipt_plan(&config, &secrets)?;
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
-        written?;
         // From here on by the time that the log goes on by.
         let (clock, wall) = (journal.time().clock(), clock);
         let restored = witnessing.restore(&journal, clock.now_us()).await;
@@ -130,7 +122,7 @@ impl Gateway {
             (clock.clone(), wall.clone()),
             Arc::clone(&policies),
             (journal.clone(), Arc::new(witnessing)),
-            (registry, index?),
+            (registry, index),
             ((message_keys, Arc::clone(&revoked)), receipts),
         )?);
         let (folder, signers) = (&config.policies.bundle, Arc::clone(&material.signers));

@@ -1,5 +1,7 @@
 //! Comparisons: what a caller learns about somebody whose number it holds, every way of not learning it, and that nothing else is told.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 
@@ -644,5 +646,31 @@ fn a_postgresql_registry_answers_alike_and_one_that_is_down_answers_nothing() {
         assert_eq!(of_kind(&gateway, "compare", None).len(), 1);
         assert_eq!(of_kind(&gateway, "refusal", Some("registry-unavailable")).len(), 1);
         drop(running);
+    });
+}
+
+/// The key is held until the answer is sealed, so that whoever asks again has that answer, and the question is charged once.
+#[test]
+fn a_comparison_whose_asker_hangs_up_is_carried_to_its_end_and_answered_when_he_asks_again() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let centre = gateway.partner(CENTRE);
+        people(&gateway, &running, 3).await;
+        in_registry(&gateway, 3).await;
+        let asked = call(&asking(&[claim(1, "某某")]));
+        let key = asked.header_value("idempotency-key").unwrap().to_owned();
+        let other = rusqlite::Connection::open(gateway.journal()).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let waited = tokio::time::timeout(Duration::from_millis(500), running.call(asked, &centre));
+        assert!(waited.await.is_err(), "it cannot be sealed now");
+        other.execute_batch("ROLLBACK").unwrap();
+        eventually("it is in the log", 10, || gateway.leaves_of("compare").len() == 1);
+        let again = call(&asking(&[claim(1, "某某")])).header("idempotency-key", &key);
+        let answer = running.call(again, &centre).await.unwrap();
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        assert_eq!(answer.header("idempotency-replayed"), "true");
+        assert_eq!(gateway.leaves_of("compare").len(), 1);
+        assert_eq!(running.stop(), Some(0));
     });
 }

@@ -1,6 +1,6 @@
 //! Senders that are gone in the middle of a push: nothing is accepted, the log says so, and the partner finds it among his exchanges.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shuguan_tests::{
     Call, Deployment, Identity, Running, Unfinished, eventually, leaves, registry_count, reset_unfinished, run,
@@ -120,6 +120,35 @@ fn a_stream_that_is_reset_without_an_error_before_its_end_is_no_whole_batch() {
         assert_eq!(gateway.leaves_of("push").len(), 0);
         assert_eq!(running.stop(), Some(0));
         assert_eq!(registry_count(&gateway.registry(), "person"), 0);
+    });
+}
+
+/// He had sent all of it, and did not wait for the pace of his rows.
+#[test]
+fn a_batch_that_came_whole_goes_in_at_its_pace_although_its_sender_has_hung_up() {
+    run(async {
+        let gateway = Deployment::with(|text| text.replace("#= rows_per_s = 200000", "rows_per_s = 50"));
+        let running = gateway.serve();
+        for protocol in ["h2", "http/1.1"] {
+            let police = gateway.partner(POLICE).speaking(protocol);
+            let first = if protocol == "h2" { 0 } else { 300 };
+            let rows = (first..first + 300).flat_map(|n| resident(&nobody(n), "某某").to_vec());
+            let call = Call::push(RESIDENT, NDJSON, rows.collect::<Vec<u8>>());
+            let sent = Instant::now();
+            let waited = tokio::time::timeout(Duration::from_millis(700), call.send(gateway.feed, &police));
+            assert!(waited.await.is_err(), "{protocol}: it is paced");
+            let pushes = usize::from(protocol != "h2") + 1;
+            eventually("it is in the log", 30, || gateway.leaves_of("push").len() == pushes);
+            assert!(
+                sent.elapsed() > Duration::from_secs(3),
+                "{protocol}: nobody is faster for hanging up"
+            );
+        }
+        assert_eq!(aborted(&gateway).len(), 0);
+        eventually("they are in the registry", 20, || {
+            registry_count(&gateway.registry(), "person") == 600
+        });
+        assert_eq!(running.stop(), Some(0));
     });
 }
 

@@ -77,10 +77,25 @@ fn another_key_encryption_key_is_found_where_no_payload_is_held() {
         let journal = rusqlite::Connection::open(gateway.journal()).unwrap();
         assert_eq!(journal.execute("DELETE FROM payload", []).unwrap(), 1);
         drop(journal);
-        for file in ["kek.key", "master.key"] {
-            change(&gateway, file, &"0e".repeat(32));
-        }
+        change(&gateway, "kek.key", &"0e".repeat(32));
         refuses(&gateway, "kek.key", "none of the newest can be opened with it");
+    });
+}
+
+#[test]
+fn a_month_key_that_others_may_read_keeps_a_gateway_from_starting_and_no_leaf_says_that_it_started() {
+    run(async {
+        let gateway = Deployment::new();
+        relayed(&gateway, 1).await;
+        let folder = std::fs::read_dir(gateway.path("keys/kek")).unwrap();
+        let month = folder.map(|entry| entry.unwrap().path()).next().expect("a month's key");
+        std::fs::set_permissions(&month, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let name = month.file_name().unwrap().to_str().unwrap();
+        for _ in 0..2 {
+            refuses(&gateway, name, "0644");
+        }
+        std::fs::set_permissions(&month, std::fs::Permissions::from_mode(0o400)).unwrap();
+        relayed(&gateway, 2).await;
     });
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use http::StatusCode;
 use shuguan_policies::dataset::Dataset;
 
@@ -22,7 +23,7 @@ use crate::signature::Asked;
 const REQUEST_BYTES_MAX: usize = 1 << 20;
 const MEMBERS: &str = "members are dataset, purpose, case, rows [{FIELD: TEXT, …}]; a row names each field once";
 
-/// Compares.
+/// Compares. Who hangs up loses the answer and nothing else: his key is held until it is sealed, so that he may ask again.
 pub async fn compare(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
@@ -31,12 +32,29 @@ pub async fn compare(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let asked = Asked::of(parts);
+    let read = super::request::<CompareRequest>(&api, &asked, body, REQUEST_BYTES_MAX, MEMBERS).await;
+    let stations = Arc::clone(&api.stations);
+    let taker = context.clone();
+    let answered = async move { Ok(answer_to(&api, &taker, &peer, &asked, read).await) };
+    match stations.to_the_end(answered).await {
+        Ok(response) => response,
+        Err(stop) => context.stop(None, "compare", About::default(), stop).await,
+    }
+}
+
+async fn answer_to(
+    api: &Api,
+    context: &Context,
+    peer: &Arc<Peer>,
+    asked: &Asked,
+    read: Result<(CompareRequest, Bytes), Stop>,
+) -> Response {
     let policies = api.stations.policies.load_full();
     let mut about = About {
         bundle: Some(policies.hash()),
         ..About::default()
     };
-    let compared = match super::request::<CompareRequest>(&api, &asked, body, REQUEST_BYTES_MAX, MEMBERS).await {
+    let compared = match read {
         Ok((request, body)) => {
             about.dataset = Dataset::parse(&request.dataset).map(Dataset::name);
             let codes = policies.purposes().iter().map(|purpose| purpose.code.as_str());
@@ -45,7 +63,7 @@ pub async fn compare(
                 message: asked.message(),
                 body: &body,
             };
-            let compared = compare::compare(&api.stations, Arc::clone(&peer), &request, &head).await;
+            let compared = compare::compare(&api.stations, Arc::clone(peer), &request, &head).await;
             compared.and_then(answer::compare)
         }
         Err(stop) => Err::<_, Stop>(stop),
@@ -55,7 +73,7 @@ pub async fn compare(
             metrics::counter!("shuguan_comparisons_total", "partner" => peer.partner().id.clone()).increment(1);
             feeds::answered(StatusCode::OK, answer)
         }
-        Err(stop) => context.stop(Some(&peer), "compare", about, stop).await,
+        Err(stop) => context.stop(Some(peer), "compare", about, stop).await,
     };
-    answers::signed(&api, &peer, &asked, response).await
+    answers::signed(api, peer, asked, response).await
 }

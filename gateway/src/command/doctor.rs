@@ -32,7 +32,7 @@ use crate::edge::tls::{self, TlsSettings};
 use crate::journal::{JournalPlace, Reader, examine};
 use crate::pki::{inspect, log_keys as key_files, receipt_keys as receipt_files};
 use crate::registry::{Registry, RegistrySettings};
-use crate::serve::{compare_keys, journal_settings, tables};
+use crate::serve::{Compared, StartFault, compare_keys, journal_settings, tables};
 
 /// Look for what is not as it should be.
 #[derive(Debug, clap::Args)]
@@ -187,6 +187,9 @@ fn server_certificate(path: &Path, now_s: i64, findings: &mut Findings) {
     }
 }
 
+/// What is done about a key file that cannot be read, or by others too.
+const READABLE: &str = "chmod 0400 FILE, owned by the service's user";
+
 fn keys(config: &Config, findings: &mut Findings) {
     let files = [&config.keys.key_encryption, &config.keys.master, &config.keys.index];
     let read = |path: &PathBuf| crate::pki::keyfile::read_random_key(path).err();
@@ -194,15 +197,22 @@ fn keys(config: &Config, findings: &mut Findings) {
     faults.extend(key_files::read(&config.keys.log).err().into_iter().flatten());
     faults.extend(receipt_files::read(&config.keys.receipt).err().into_iter().flatten());
     for fault in &faults {
-        let next = "chmod 0400 FILE, owned by the service's user";
-        findings.add(Verdict::Fail, "keys", fault.to_string(), next);
+        findings.add(Verdict::Fail, "keys", fault.to_string(), READABLE);
     }
     if !faults.is_empty() {
         return;
     }
-    // What is wrong with the journal has findings of its own.
-    let compared = compare_keys(config, Clock::system().now_us());
-    let compared = compared.unwrap_or_default();
+    let compared = match compare_keys(config, Clock::system().now_us()) {
+        Ok(compared) => compared,
+        Err(StartFault::Keys(faults)) => {
+            for fault in &faults {
+                findings.add(Verdict::Fail, "keys", fault.to_string(), READABLE);
+            }
+            return;
+        }
+        // What is wrong with the journal has findings of its own.
+        Err(_) => Compared::default(),
+    };
     for fault in &compared.faults {
         let next = "put back the file that was there; `serve` does not start with this one";
         findings.add(Verdict::Fail, "keys", fault.to_string(), next);

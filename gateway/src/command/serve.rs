@@ -36,12 +36,20 @@ pub fn run(args: ServeArgs, output: &Output) -> Result<Exit, Failure> {
     super::runtime()?.block_on(serve(&args.config, config, output))
 }
 
-/// JSON lines on stdout, for journald. The log of exchanges is not here: that is the journal.
+/// JSON lines on stdout, for journald, a panic among them by its place alone. The log of exchanges is not here: that is the journal.
 pub(crate) fn log_to_stdout() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SHUGUAN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // A second subscriber in one process is refused, which is as well.
     let _ = tracing_subscriber::fmt().json().with_env_filter(filter).try_init();
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(
+            panic.place = place,
+            thread = std::thread::current().name(),
+            "a thread panicked; its text is kept back, because it may quote what was being read"
+        );
+    }));
 }
 
 async fn serve(path: &Path, config: Config, output: &Output) -> Result<Exit, Failure> {

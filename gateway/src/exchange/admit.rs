@@ -5,6 +5,7 @@
 //! headers, too large, inbox full or overdue, over rate, key in flight.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, header};
 use shuguan_adapters::catalogue::{self, RecordType};
@@ -87,26 +88,43 @@ pub struct Admitted {
     pub(super) in_flight: InFlight,
     /// As [`PushHead::gone`].
     pub(super) gone: CancellationToken,
+    pub(super) owed: Owed,
+}
+
+/// What was read of a sender who was gone, and not waited for.
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    rows: AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl Admitted {
-    /// Waits until so many rows more may come.
-    ///
-    /// # Errors
-    /// As [`Admitted::while_there`].
-    pub(super) async fn pace_rows(&self, rows: u64) -> Result<(), Stop> {
-        self.while_there(self.permit.pace_rows(rows)).await
+    /// Waits until so many rows more may come. Of a sender who is gone meanwhile the rest is read at once: whether it came whole only the body tells.
+    pub(super) async fn pace_rows(&self, rows: u64) {
+        self.paced(self.permit.pace_rows(rows), (rows, &self.owed.rows)).await;
     }
 
     /// The same of bytes as they came.
-    ///
-    /// # Errors
-    /// As [`Admitted::while_there`].
-    pub(super) async fn pace_bytes(&self, bytes: u64) -> Result<(), Stop> {
-        self.while_there(self.permit.pace_bytes(bytes)).await
+    pub(super) async fn pace_bytes(&self, bytes: u64) {
+        self.paced(self.permit.pace_bytes(bytes), (bytes, &self.owed.bytes))
+            .await;
     }
 
-    /// Waits for what only its sender is waiting for, too: while his body is not read, no error of it tells that he is gone.
+    async fn paced(&self, pace: impl Future<Output = ()>, (amount, owed): (u64, &AtomicU64)) {
+        tokio::select! {
+            biased;
+            () = pace => {}
+            () = self.gone.cancelled() => { owed.fetch_add(amount, Ordering::Relaxed); }
+        }
+    }
+
+    /// Waits for what a sender who hung up behind a whole batch had not waited for: nobody is faster for it.
+    pub(super) async fn pay(&self) {
+        self.permit.pace_bytes(self.owed.bytes.load(Ordering::Relaxed)).await;
+        self.permit.pace_rows(self.owed.rows.load(Ordering::Relaxed)).await;
+    }
+
+    /// Waits for what comes of its sender: a connection's end need not be an error of the body.
     ///
     /// # Errors
     /// [`Refusal::BodyIncomplete`]: he hung up.
@@ -213,6 +231,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         quota,
         in_flight,
         gone: head.gone.clone(),
+        owed: Owed::default(),
     })
 }
 

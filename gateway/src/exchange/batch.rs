@@ -169,7 +169,7 @@ where
                 // What is announced is refused with the first of it, and not with the last.
                 let announced = self.admitted.content_length.unwrap_or_default().max(self.bytes);
                 self.within_quota(|hold| hold.bytes(announced)).await?;
-                self.admitted.pace_bytes(bytes).await?;
+                self.admitted.pace_bytes(bytes).await;
                 self.digest.update(&data);
                 match &mut self.inflater {
                     _ if self.unreadable.is_some() || self.too_many => {}
@@ -249,7 +249,8 @@ where
         self.within_quota(|hold| hold.rows(received)).await?;
         let fresh = received.saturating_sub(self.paced);
         self.paced = received;
-        self.admitted.pace_rows(fresh).await
+        self.admitted.pace_rows(fresh).await;
+        Ok(())
     }
 
     /// Takes of the quota of the day. A repeat of an answered key takes nothing, and only the journal knows which key that is.
@@ -402,7 +403,7 @@ where
     while let Some(frame) = admitted.while_there(body.frame()).await? {
         if let Ok(data) = frame.map_err(stopped)?.into_data() {
             let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
-            admitted.pace_bytes(length).await?;
+            admitted.pace_bytes(length).await;
             digest.update(&data);
             bytes = bytes.saturating_add(length);
         }

@@ -20,7 +20,7 @@ use crate::edge::deadline::BodyStop;
 /// Nothing of the body is held but the part being decoded (at most 8,192 rows) and the one before it; a part leaves for the encrypted payload
 /// as soon as the plan was applied to it, on another thread when it is large. A crash before `seal` leaves an orphaned payload file, which the
 /// next start removes; a crash after it leaves an exchange whose answer the sender gets by repeating its key. Who hangs up ends what
-/// waits for him, the body and its pace, and nothing else: what came whole is decoded and sealed, with its charges, whoever still waits.
+/// waits for him, the body, and nothing else: what came whole is decoded and sealed, at its pace and with its charges, whoever still waits.
 ///
 /// # Errors
 /// A refusal, or a fault of ours. In both cases nothing was accepted.
@@ -70,6 +70,7 @@ where
         }
     }
     let received = batch.close()?;
+    admitted.pay().await;
     // An upload can outlive its sender's certificate and its grant.
     head.gatekeeper.recheck(peer)?;
     admit::still_granted(stations, admitted)?;

@@ -414,7 +414,7 @@ pub async fn compare(
     entry.subjects = Some(subjects);
     match stations.journal.seal(entry).await.map_err(unavailable)? {
         Outcome::Sealed(sealed) => Ok((sealed, event)),
-        // The key is held while its claims are compared, so nobody else can have sealed it meanwhile.
+        // The key is held until this is answered, whoever waits, so nobody else can have sealed it meanwhile.
         Outcome::Repeated(_) => Err(Fault::new("a comparison was sealed twice").into()),
         Outcome::KeyReused => Err(Refusal::KeyReused.into()),
         Outcome::Replayed => Err(Refusal::Replayed.into()),

@@ -41,7 +41,7 @@ impl IndexHistory {
         let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
         let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
         Ok(Self {
-            noted: newest_note(&reader, &vault, INDEX_KEYS, is_indexed)?.text,
+            noted: newest_note(&reader, &vault, INDEX_KEYS, (statements::EXCHANGES_BACK, is_indexed))?.text,
             years: years(&reader)?,
             shredded_before: shredded_before(&reader)?,
         })

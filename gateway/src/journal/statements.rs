@@ -157,6 +157,9 @@ pub(super) const EXCHANGES_PAGE: &str = "SELECT idx, exchange, bytes FROM leaf
 /// The same backwards, from before a leaf.
 pub(super) const EXCHANGES_BACK: &str = "SELECT idx, exchange, bytes FROM leaf
      WHERE idx < ?1 AND exchange IS NOT NULL AND kind IN ('push', 'pull', 'compare') ORDER BY idx DESC LIMIT 1000";
+/// Pushes alone, which are found by their place in the inbox: however many comparisons and extracts lie between them.
+pub(super) const PUSHES_BACK: &str = "SELECT l.idx, l.exchange, l.bytes FROM inbox i JOIN leaf l ON l.idx = i.leaf
+     WHERE i.leaf < ?1 AND l.exchange IS NOT NULL ORDER BY i.leaf DESC LIMIT 1000";
 /// Comparisons from a leaf on, also those that were stopped because too many were absent.
 pub(super) const COMPARISONS_FROM: &str = "SELECT bytes FROM leaf
      WHERE idx >= ?1 AND (kind = 'compare' OR kind = 'refusal' AND code = 'too-many-absent') ORDER BY idx";
@@ -377,6 +380,7 @@ pub(super) const ALL: &[&str] = &[
     EXCHANGES_FROM,
     EXCHANGES_PAGE,
     EXCHANGES_BACK,
+    PUSHES_BACK,
     POLICY_LOADS,
     KEY_LEAVES,
     LOG_OPENED,

@@ -2,7 +2,7 @@
 //!
 //! Takes the settings of a journal, which need not be open; gives what the newest push notes of the master key, and whether the key-encryption key opens what is
 //! held. The evidence record of each push notes a check value of the master key, and its leaf commits to the record, so nobody edits it unnoticed. Refuses
-//! nothing: what a version before this one sealed notes nothing, and where nothing is held there is nothing to try.
+//! nothing: what a version before this one sealed notes nothing, and where nothing is held and no evidence record is left there is nothing to try.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use shuguan_ledger::leaf::{Event, Leaf};
 use uuid::Uuid;
 
 use super::committed::is_another;
-use super::evidence::{MASTER_KEY, Record};
+use super::evidence::{INDEX_KEYS, MASTER_KEY, Record};
 use super::fault::JournalFault;
 use super::kek::{Kek, Kind};
 use super::settings::JournalSettings;
@@ -44,10 +44,21 @@ impl WrittenUnder {
         let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
         let held = opens_held(&reader, &kek)?;
         let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
-        let noted = newest_note(&reader, &vault, MASTER_KEY, |event| matches!(event, Event::Push(_)))?;
+        let is_push = |event: &Event| matches!(event, Event::Push(_));
+        let noted = newest_note(&reader, &vault, MASTER_KEY, (statements::PUSHES_BACK, is_push))?;
+        // The newest records of any kind are tried too: those of pushes may be destroyed.
+        let any = newest_note(
+            &reader,
+            &vault,
+            INDEX_KEYS,
+            (statements::EXCHANGES_BACK, |_: &Event| true),
+        )?;
         Ok(Self {
             // One that opens anywhere proves the key: what is held may be a few damaged batches that nobody discarded yet.
-            opens: held.into_iter().chain(noted.opens).reduce(|one, other| one || other),
+            opens: [held, noted.opens, any.opens]
+                .into_iter()
+                .flatten()
+                .reduce(|one, other| one || other),
             master: noted.text,
         })
     }
@@ -107,16 +118,16 @@ impl Noted {
     }
 }
 
-/// What the newest record notes under that name which its leaf commits to, of the exchanges that are asked for.
+/// What the newest record notes under that name which its leaf commits to, of the exchanges that are asked for among those that the statement gives backwards.
 pub(super) fn newest_note(
     reader: &Reader,
     vault: &Vault,
     member: &str,
-    is_asked: impl Fn(&Event) -> bool,
+    (back, is_asked): (&'static str, impl Fn(&Event) -> bool),
 ) -> Result<Noted, JournalFault> {
     let (mut before, mut looked, mut noted) = (reader.size()?, 0, Noted::default());
     for _ in 0..PAGES_MAX {
-        let exchanges = page(reader, statements::EXCHANGES_BACK, before)?;
+        let exchanges = page(reader, back, before)?;
         let Some(last) = exchanges.last() else { break };
         before = last.leaf;
         for asked in exchanges.iter().filter(|one| is_asked(&one.decoded.event)) {

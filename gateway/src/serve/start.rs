@@ -427,14 +427,12 @@ pub(super) fn stations(
 /// exchanges of this year are indexed under does not start: under a second one they would not be found any more.
 ///
 /// # Errors
-/// [`StartFault::Keys`]; [`StartFault::Journal`] when the journal, which is not open yet, cannot be read: opening it says why.
+/// [`StartFault::Keys`]; [`StartFault::Journal`] when the journal, which is not open yet, cannot be read.
 pub(super) async fn index_keys(config: &Config, secrets: &Secrets, now_us: i64) -> Result<IndexKeys, StartFault> {
     let faulty = |fault| StartFault::Keys(vec![fault]);
     let settings = journal_settings_of(config, secrets);
     let history = tokio::task::spawn_blocking(move || IndexHistory::read(&settings)).await;
-    let history = history
-        .unwrap_or(Err(JournalFault::Worker))
-        .map_err(StartFault::Journal)?;
+    let history = history.unwrap_or(Err(JournalFault::Worker)).map_err(unread)?;
     let folder = PeriodKeys::folder_of(&config.keys.index);
     let keys = PeriodKeys::open(folder, &secrets.index, IndexKeys::LABEL).map_err(faulty)?;
     let keys = IndexKeys::open(keys, history).map_err(faulty)?;
@@ -445,18 +443,24 @@ pub(super) async fn index_keys(config: &Config, secrets: &Secrets, now_us: i64) 
 /// That the keys are those under which the journal, which is not open yet, was written.
 ///
 /// # Errors
-/// [`StartFault::Keys`]; [`StartFault::Journal`] when the journal cannot be read: opening it says why.
+/// [`StartFault::Keys`]; [`StartFault::Journal`] when the journal cannot be read.
 pub(super) async fn written_under(config: &Config, secrets: &Secrets) -> Result<(), StartFault> {
     let (files, settings) = (config.keys.clone(), journal_settings_of(config, secrets));
     let master = secrets.master.clone();
     let looked = tokio::task::spawn_blocking(move || written_under::compare(&files, &master, &settings)).await;
-    let compared = looked
-        .unwrap_or(Err(JournalFault::Worker))
-        .map_err(StartFault::Journal)?;
+    let compared = looked.unwrap_or(Err(JournalFault::Worker)).map_err(unread)?;
     if compared.faults.is_empty() {
         Ok(())
     } else {
         Err(StartFault::Keys(compared.faults))
+    }
+}
+
+/// A journal that could not be looked into; or a key file of it could not.
+fn unread(fault: JournalFault) -> StartFault {
+    match fault {
+        JournalFault::Key(fault) => StartFault::Keys(vec![fault]),
+        fault => StartFault::Journal(fault),
     }
 }
 
@@ -468,8 +472,8 @@ pub fn compare_keys(config: &Config, now_us: i64) -> Result<Compared, StartFault
     let secrets = secrets(&config.keys).map_err(StartFault::Keys)?;
     let settings = journal_settings_of(config, &secrets);
     let compared = written_under::compare(&config.keys, &secrets.master, &settings);
-    let mut compared = compared.map_err(StartFault::Journal)?;
-    let history = IndexHistory::read(&settings).map_err(StartFault::Journal)?;
+    let mut compared = compared.map_err(unread)?;
+    let history = IndexHistory::read(&settings).map_err(unread)?;
     let folder = PeriodKeys::folder_of(&config.keys.index);
     // None is made by whoever only looks.
     let keys = PeriodKeys::at(folder, &secrets.index, IndexKeys::LABEL);

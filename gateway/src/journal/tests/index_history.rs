@@ -3,13 +3,14 @@
 use shuguan_ledger::leaf::{Commitment, Event, ShredEvent};
 
 use super::{Bench, START_US, exchange, one_row};
-use crate::journal::{Entry, INDEX, INDEX_KEYS, IndexHistory, Journal};
+use crate::journal::{Entry, INDEX, INDEX_KEYS, IndexHistory, Journal, MASTER_KEY, WrittenUnder};
 use crate::pki::period::next_year_us;
 use crate::postgres::stores::{Store, on_both_stores};
 
 on_both_stores!(
     the_newest_indexed_exchange_whose_record_still_opens_says_which_keys_there_were,
     years_are_those_of_indexed_exchanges_and_what_an_officer_destroyed_is_known,
+    the_newest_push_says_which_master_key_there_was_however_many_comparisons_came_since,
 );
 
 /// An exchange that is indexed; of an earlier version it notes nothing of the keys.
@@ -81,4 +82,27 @@ async fn years_are_those_of_indexed_exchanges_and_what_an_officer_destroyed_is_k
         .await
         .unwrap();
     assert_eq!(history(&bench).shredded_before.as_deref(), Some("2027"));
+}
+
+async fn the_newest_push_says_which_master_key_there_was_however_many_comparisons_came_since(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    let mut entry = one_row(&journal, 1);
+    if let Some(payload) = &mut entry.payload {
+        payload.evidence_mut().note(MASTER_KEY, "2026:01");
+    }
+    journal.seal(entry).await.unwrap();
+    // 21,000 leaves that are no pushes.
+    bench.tamper(
+        "INSERT INTO leaf (idx, hash, t, kind, exchange, partner, rec, pur, code, bytes) \
+         WITH RECURSIVE many (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM many WHERE i < 21100) \
+         SELECT i, hash, t, 'compare', exchange, partner, rec, pur, code, bytes FROM many CROSS JOIN leaf \
+         WHERE idx = (SELECT max(leaf) FROM inbox)",
+    );
+    bench.tamper("UPDATE tree SET size = 21101");
+    let written = WrittenUnder::read(&bench.settings()).unwrap();
+    assert_eq!(written.master.as_deref(), Some("2026:01"));
+    assert_eq!(written.opens, Some(true));
+    bench.tamper("DELETE FROM payload");
+    assert_eq!(WrittenUnder::read(&bench.settings()).unwrap(), written);
 }
