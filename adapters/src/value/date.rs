@@ -28,12 +28,14 @@ pub const fn days_from_civil(year: u32, month: u32, day: u32) -> Option<i32> {
         return None;
     }
     // Years begin in March, so that the leap day is the last of its year.
-    let year = if month <= 2 { year + 400 - 1 } else { year + 400 };
-    let era = year / 400;
-    let of_era = year % 400;
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
-    Some((era * 146_097 + day_of_era).cast_signed() - 719_468 - 146_097)
+    let (year, month) = if month <= 2 {
+        (year + 400 - 1, month + 9)
+    } else {
+        (year + 400, month - 3)
+    };
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    let days = year * 1461 / 4 - year / 100 + year / 400 + day_of_year;
+    Some(days.cast_signed() - 719_468 - 146_097)
 }
 
 /// Year, month and day of a day since 1970-01-01.

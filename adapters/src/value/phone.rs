@@ -74,10 +74,13 @@ fn is_landline(number: &str) -> bool {
         return false;
     }
     let (first, rest) = at_hyphen(bytes);
-    let (second, third) = rest.map_or((None, None), |rest| {
-        let (second, third) = at_hyphen(rest);
-        (Some(second), third)
-    });
+    let (second, third) = match rest {
+        Some(rest) if !is_digits(rest) => {
+            let (second, third) = at_hyphen(rest);
+            (Some(second), third)
+        }
+        rest => (rest, None),
+    };
     let extension = |part: Option<&[u8]>| part.is_none_or(|part| !part.is_empty() && is_digits(part));
     is_digits(first)
         && match second {
