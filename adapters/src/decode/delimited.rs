@@ -499,17 +499,19 @@ fn judge_record(fields: &Fields<'_>, columns: &Placed, width: usize, line: u64, 
         return;
     }
     let clean = !may_hold_nul && !fields.has_marks();
-    let says = |column| fields.undecodable(column).is_some() || !value::says_nothing(fields.field(column));
-    judge.record(line, |slot| match columns.of(slot, says) {
+    judge.record(line, |place| match columns.only(place) {
         Some(column) if clean => Sent::Text(plain(fields.field(column))),
-        Some(column) => doubtful(fields, column),
-        None => Sent::Missing,
+        _ => doubtful(fields, columns, place),
     });
 }
 
-/// A field of a record in which something may be no character of a value.
+/// What a place says that is read from several columns or none, or in which something may be no character of a value.
 #[inline(never)]
-fn doubtful<'a>(fields: &Fields<'a>, column: usize) -> Sent<'a> {
+fn doubtful<'a>(fields: &Fields<'a>, columns: &Placed, place: usize) -> Sent<'a> {
+    let says = |column| fields.undecodable(column).is_some() || !value::says_nothing(fields.field(column));
+    let Some(column) = columns.of(place, says) else {
+        return Sent::Missing;
+    };
     let text = fields.field(column);
     if let Some(offset) = fields.undecodable(column) {
         Sent::Undecodable(offset)

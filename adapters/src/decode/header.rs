@@ -406,6 +406,8 @@ impl Names {
 pub(crate) struct Placed {
     /// By place: the column of its first name.
     first: Vec<Option<usize>>,
+    /// The same of places with one name.
+    only: Vec<Option<usize>>,
     /// Places with several names, and their further columns in order.
     further: Vec<(usize, Vec<usize>)>,
 }
@@ -414,7 +416,7 @@ impl Placed {
     fn new(places: &Places, columns: Vec<Vec<(u8, usize)>>) -> Self {
         let mut placed = Self {
             first: vec![None; places.count()],
-            further: Vec::new(),
+            ..Self::default()
         };
         for (number, columns) in columns.into_iter().enumerate() {
             let mut columns = columns.into_iter().map(|(_, column)| column);
@@ -429,7 +431,19 @@ impl Placed {
                 placed.further.push((place, further));
             }
         }
+        placed.only.clone_from(&placed.first);
+        for (place, _) in &placed.further {
+            if let Some(only) = placed.only.get_mut(*place) {
+                *only = None;
+            }
+        }
         placed
+    }
+
+    /// The column that a place is read from, whatever stands there.
+    #[inline]
+    pub(crate) fn only(&self, place: usize) -> Option<usize> {
+        self.only.get(place).copied().flatten()
     }
 
     /// The column of each place, that of its first name.
