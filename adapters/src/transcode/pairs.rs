@@ -38,14 +38,6 @@ pub(super) fn decode(bytes: &[u8], text: &mut [u8]) -> (usize, usize) {
     let (mut rest, mut written) = (bytes, 0);
     loop {
         let mut room = text.get_mut(written..).unwrap_or_default();
-        if let (Some((words, after)), Some(place)) = (rest.split_first_chunk::<16>(), room.first_chunk_mut::<16>())
-            && words.is_ascii()
-        {
-            *place = *words;
-            rest = after;
-            written += 16;
-            continue;
-        }
         if let (Some((word, after)), Some(place)) = (rest.split_first_chunk::<8>(), room.first_chunk_mut::<8>()) {
             // Eight bytes are written at once, wherever the first of them that is not ASCII stands.
             *place = *word;

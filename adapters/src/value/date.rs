@@ -52,15 +52,15 @@ pub const fn civil_from_days(days: i32) -> (i32, u32, u32) {
     (year, month, day)
 }
 
-/// Days of a month; none for a month that does not exist.
+/// Days of a month; none for a month that does not exist. Without a branch: which month it is, no processor foresees.
+#[expect(clippy::indexing_slicing, reason = "the place is 13 at most")]
 pub(super) const fn days_in_month(year: u32, month: u32) -> u32 {
-    match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
-        2 => 28,
-        _ => 0,
-    }
+    const DAYS: [u8; 14] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0];
+    let place = if month < 13 { month as usize } else { 13 };
+    // Of years that 100 divides, 16 divides those that 400 does.
+    let last = if year.is_multiple_of(100) { 15 } else { 3 };
+    let is_leap = year & last == 0;
+    DAYS[place] as u32 + (is_leap as u32 & (month == 2) as u32)
 }
 
 /// A day; `None` for an open end.
