@@ -19,7 +19,7 @@ use self::cut::Cut;
 use self::fields::{Fields, Mark, split};
 use self::titles::Titles;
 use super::form::{PassedOver, TextForm, Undecodable};
-use super::header::{Names, Placed};
+use super::header::{Names, Placed, Source};
 use super::judge::{Judge, Sent};
 use super::sheet::{is_figure, is_label, telling};
 use super::trailer::Tally;
@@ -499,13 +499,14 @@ fn judge_record(fields: &Fields<'_>, columns: &Placed, width: usize, line: u64, 
         return;
     }
     let clean = !may_hold_nul && !fields.has_marks();
-    judge.record(line, |place| match columns.only(place) {
-        Some(column) if clean => Sent::Text(plain(fields.field(column))),
-        _ => doubtful(fields, columns, place),
+    judge.record(line, |place| match columns.source(place) {
+        Source::Column(column) if clean => Sent::Text(plain(fields.field(column))),
+        Source::Nothing => Sent::Missing,
+        Source::Column(_) | Source::Several => doubtful(fields, columns, place),
     });
 }
 
-/// What a place says that is read from several columns or none, or in which something may be no character of a value.
+/// What a place says that is read from several columns, or in which something may be no character of a value.
 #[inline(never)]
 fn doubtful<'a>(fields: &Fields<'a>, columns: &Placed, place: usize) -> Sent<'a> {
     let says = |column| fields.undecodable(column).is_some() || !value::says_nothing(fields.field(column));
