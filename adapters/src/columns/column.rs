@@ -45,6 +45,14 @@ impl Column {
     pub(super) fn push(&mut self, value: &Value<'_>) {
         match (self, value) {
             (Self::Text(texts), Value::Text(text)) => texts.append_value(text),
+            (other, value) => other.push_other(value),
+        }
+    }
+
+    /// By itself, so that a text, as most values are, is told by two comparisons.
+    #[inline(never)]
+    fn push_other(&mut self, value: &Value<'_>) {
+        match (self, value) {
             (Self::Date(days), Value::Date(day)) => days.values.push(*day),
             (Self::Instant(numbers) | Self::Integer(numbers), Value::Instant(number) | Value::Integer(number)) => {
                 numbers.values.push(*number);

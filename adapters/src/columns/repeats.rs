@@ -36,11 +36,20 @@ impl Repeats {
     pub(super) fn add(&self, print: &mut Print, value: &Value<'_>) {
         let [first, second] = self.keys;
         print.0 = match value {
-            Value::Missing => fold(print.0 ^ second, !first),
             Value::Text(text) => of_text(text.as_bytes(), first, print.0 ^ second),
+            other => self.of_number(*print, other),
+        };
+    }
+
+    /// By itself, so that a text, as most values are, is told by one comparison.
+    #[inline(never)]
+    fn of_number(&self, print: Print, value: &Value<'_>) -> u64 {
+        let [first, second] = self.keys;
+        match value {
+            Value::Missing | Value::Text(_) => fold(print.0 ^ second, !first),
             Value::Date(days) => fold(print.0 ^ i64::from(*days).cast_unsigned(), first),
             Value::Instant(number) | Value::Integer(number) => fold(print.0 ^ number.cast_unsigned(), first),
-        };
+        }
     }
 
     /// The earlier row with that fingerprint; where there is none, the next row is kept under it.

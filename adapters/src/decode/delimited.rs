@@ -19,7 +19,7 @@ use self::cut::Cut;
 use self::fields::{Fields, Mark, split};
 use self::titles::Titles;
 use super::form::{PassedOver, TextForm, Undecodable};
-use super::header::{Names, Placed};
+use super::header::{Names, Placed, Source};
 use super::judge::{Judge, Sent};
 use super::sheet::{is_figure, is_label, telling};
 use super::trailer::Tally;
@@ -431,40 +431,55 @@ impl Delimited {
         may_hold_nul: bool,
         judge: &mut Judge,
     ) -> Result<(), Unreadable> {
-        let Some((columns, width)) = &self.header else {
+        if self.header.is_none() {
             if self.titles.take(fields, line, &mut self.names, judge)? {
                 return Ok(());
             }
             let placed = self.names.columns(fields.iter())?;
             self.begin((placed, fields.len()), fields.iter());
             return Ok(());
-        };
+        }
         if let Some((trailer, tally)) = &mut self.trailer
             && tally.is_trailer(&trailer.mark, fields.field(0), line)?
         {
             let stated = |at: &usize| fields.field(*at);
             return tally.check(trailer, stated, line);
         }
-        // Spreadsheets write a blank row as its delimiters: it is a blank line.
-        let Some(first) = fields.iter().find(|field| !field.trim().is_empty()) else {
-            return Ok(());
-        };
-        if secrecy::is_bare_mark(first) {
-            judge.mark(line);
-        }
-        if is_label(first) && self.is_footer(fields) {
-            if secrecy::in_row(fields.iter()) {
-                judge.mark(line);
-            }
-            self.footers += 1;
+        // Nothing that is no record begins with a digit, and nearly every record does.
+        if !begins_with_digit(fields) && self.is_none(fields, line, judge) {
             return Ok(());
         }
         if let Some((_, tally)) = &mut self.trailer {
             tally.add(|column| plain(fields.field(column)));
         }
-        judge_record(fields, columns, *width, line, may_hold_nul, judge);
+        if let Some((columns, width)) = &self.header {
+            judge_record(fields, columns, *width, line, may_hold_nul, judge);
+        }
         Ok(())
     }
+
+    /// Whether a row is blank or a footer, or notes the mark that it bears.
+    fn is_none(&mut self, fields: &Fields<'_>, line: u64, judge: &mut Judge) -> bool {
+        // Spreadsheets write a blank row as its delimiters: it is a blank line.
+        let Some(first) = fields.iter().find(|field| !field.trim().is_empty()) else {
+            return true;
+        };
+        if secrecy::is_bare_mark(first) {
+            judge.mark(line);
+        }
+        let is_footer = is_label(first) && self.is_footer(fields);
+        if is_footer {
+            if secrecy::in_row(fields.iter()) {
+                judge.mark(line);
+            }
+            self.footers += 1;
+        }
+        is_footer
+    }
+}
+
+fn begins_with_digit(fields: &Fields<'_>) -> bool {
+    matches!(fields.field(0).as_bytes(), [b'0'..=b'9', ..])
 }
 
 /// A text as spreadsheets keep it from becoming a number: `="3207"`.
@@ -484,17 +499,20 @@ fn judge_record(fields: &Fields<'_>, columns: &Placed, width: usize, line: u64, 
         return;
     }
     let clean = !may_hold_nul && !fields.has_marks();
-    let says = |column| fields.undecodable(column).is_some() || !value::says_nothing(fields.field(column));
-    judge.record(line, |slot| match columns.of(slot, says) {
-        Some(column) if clean => Sent::Text(plain(fields.field(column))),
-        Some(column) => doubtful(fields, column),
-        None => Sent::Missing,
+    judge.record(line, |place| match columns.source(place) {
+        Source::Column(column) if clean => Sent::Text(plain(fields.field(column))),
+        Source::Nothing => Sent::Missing,
+        Source::Column(_) | Source::Several => doubtful(fields, columns, place),
     });
 }
 
-/// A field of a record in which something may be no character of a value.
+/// What a place says that is read from several columns, or in which something may be no character of a value.
 #[inline(never)]
-fn doubtful<'a>(fields: &Fields<'a>, column: usize) -> Sent<'a> {
+fn doubtful<'a>(fields: &Fields<'a>, columns: &Placed, place: usize) -> Sent<'a> {
+    let says = |column| fields.undecodable(column).is_some() || !value::says_nothing(fields.field(column));
+    let Some(column) = columns.of(place, says) else {
+        return Sent::Missing;
+    };
     let text = fields.field(column);
     if let Some(offset) = fields.undecodable(column) {
         Sent::Undecodable(offset)

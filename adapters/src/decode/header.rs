@@ -406,15 +406,28 @@ impl Names {
 pub(crate) struct Placed {
     /// By place: the column of its first name.
     first: Vec<Option<usize>>,
+    /// By place, the same where no more is to be asked.
+    sources: Vec<Source>,
     /// Places with several names, and their further columns in order.
     further: Vec<(usize, Vec<usize>)>,
+}
+
+/// Where a place is read from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source {
+    /// No column has a name of it.
+    Nothing,
+    /// The only column that has one.
+    Column(usize),
+    /// Which of several, each row says.
+    Several,
 }
 
 impl Placed {
     fn new(places: &Places, columns: Vec<Vec<(u8, usize)>>) -> Self {
         let mut placed = Self {
             first: vec![None; places.count()],
-            further: Vec::new(),
+            ..Self::default()
         };
         for (number, columns) in columns.into_iter().enumerate() {
             let mut columns = columns.into_iter().map(|(_, column)| column);
@@ -429,7 +442,20 @@ impl Placed {
                 placed.further.push((place, further));
             }
         }
+        let source = |column: &Option<usize>| column.map_or(Source::Nothing, Source::Column);
+        placed.sources = placed.first.iter().map(source).collect();
+        for (place, _) in &placed.further {
+            if let Some(source) = placed.sources.get_mut(*place) {
+                *source = Source::Several;
+            }
+        }
         placed
+    }
+
+    /// Where a place is read from, whatever a row says.
+    #[inline]
+    pub(crate) fn source(&self, place: usize) -> Source {
+        self.sources.get(place).copied().unwrap_or(Source::Nothing)
     }
 
     /// The column of each place, that of its first name.

@@ -166,6 +166,20 @@ impl Fault {
     }
 }
 
+/// The text of a field of which none came that may be read, where it may lack.
+#[inline(never)]
+fn untold(field: &Field, sent: Sent<'_>) -> Result<&'static str, Fault> {
+    match sent {
+        Sent::Missing => Ok(""),
+        Sent::Text(_) => Err(Fault::of(field, RejectCode::FieldTooLong)),
+        Sent::Bad(code) => Err(Fault::of(field, code)),
+        Sent::Undecodable(offset) => Err(Fault {
+            offset: Some(offset),
+            ..Fault::of(field, RejectCode::BadEncoding)
+        }),
+    }
+}
+
 /// By place, the constants of a sender; none when he has none that is read.
 fn constants(record: &RecordType, places: &Places, mapping: &Mapping) -> Option<Arc<[Option<String>]>> {
     let mut of_each = vec![None; places.count()];
@@ -586,19 +600,9 @@ impl Judge {
         self.columns.begin();
         for (slot, field) in self.fields.iter().enumerate() {
             let text = match sent(slot) {
-                Sent::Missing => "",
-                Sent::Text(text) => text,
-                Sent::Bad(code) => return Err(Fault::of(field, code)),
-                Sent::Undecodable(offset) => {
-                    return Err(Fault {
-                        offset: Some(offset),
-                        ..Fault::of(field, RejectCode::BadEncoding)
-                    });
-                }
+                Sent::Text(text) if text.len() <= self.limits.field_bytes_max => text,
+                other => untold(field, other)?,
             };
-            if text.len() > self.limits.field_bytes_max {
-                return Err(Fault::of(field, RejectCode::FieldTooLong));
-            }
             let text = match self.codes.get(slot) {
                 Some(Some(codes)) => codes.get(value::trimmed(text)).map_or(text, String::as_str),
                 _ => text,

@@ -7,17 +7,23 @@ use std::sync::LazyLock;
 
 use encoding_rs::{DecoderResult, GB18030};
 
-/// By lead and trail: the character's bytes from the lowest on, and in the highest byte how many; 0 where there is none of two or three bytes.
-static TABLE: LazyLock<Box<[u32]>> = LazyLock::new(|| {
-    let entries = (0..=u16::MAX >> 1).map(|index| {
-        let [lead, trail] = index.to_be_bytes();
-        entry([lead | 0x80, trail]).unwrap_or_default()
-    });
-    entries.collect()
+/// By two bytes as they lie in memory: the character's bytes from the lowest on, and in the highest byte how many; 0 where they are no character
+/// of two or three bytes alone, as where the first is ASCII.
+static TABLE: LazyLock<Box<[u32; PAIRS]>> = LazyLock::new(|| {
+    let mut table = Box::new([0; PAIRS]);
+    for (pair, place) in (0..=u16::MAX).zip(table.iter_mut()) {
+        *place = entry(pair.to_le_bytes()).unwrap_or_default();
+    }
+    table
 });
+
+const PAIRS: usize = 1 << 16;
 
 /// The entry of a pair that is a character alone.
 fn entry(pair: [u8; 2]) -> Option<u32> {
+    let [0x80..=0xff, _] = pair else {
+        return None;
+    };
     let mut text = [0; 8];
     let mut decoder = GB18030.new_decoder_without_bom_handling();
     let (result, read, length) = decoder.decode_to_utf8_without_replacement(&pair, &mut text, true);
@@ -32,14 +38,6 @@ pub(super) fn decode(bytes: &[u8], text: &mut [u8]) -> (usize, usize) {
     let (mut rest, mut written) = (bytes, 0);
     loop {
         let mut room = text.get_mut(written..).unwrap_or_default();
-        if let (Some((words, after)), Some(place)) = (rest.split_first_chunk::<16>(), room.first_chunk_mut::<16>())
-            && words.is_ascii()
-        {
-            *place = *words;
-            rest = after;
-            written += 16;
-            continue;
-        }
         if let (Some((word, after)), Some(place)) = (rest.split_first_chunk::<8>(), room.first_chunk_mut::<8>()) {
             // Eight bytes are written at once, wherever the first of them that is not ASCII stands.
             *place = *word;
@@ -59,12 +57,12 @@ pub(super) fn decode(bytes: &[u8], text: &mut [u8]) -> (usize, usize) {
             written += 1;
             continue;
         }
-        let before = written;
-        while let Some(([lead @ 0x80..=0xff, trail], after)) = rest.split_first_chunk::<2>()
-            && let Some(place) = room.first_chunk_mut::<4>()
+        let free = room.len();
+        while let Some((pair, after)) = rest.split_first_chunk()
+            && let Some(place) = room.first_chunk_mut()
         {
-            let index = usize::from(u16::from_be_bytes([lead & 0x7f, *trail]));
-            let entry = table.get(index).copied().unwrap_or_default();
+            let entry = table.get(usize::from(u16::from_le_bytes(*pair)));
+            let entry = entry.copied().unwrap_or_default();
             *place = entry.to_le_bytes();
             // Told by a branch that nearly always goes one way: the next character need not wait until the table has said how long this one is.
             let length = match entry >> 24 {
@@ -73,12 +71,12 @@ pub(super) fn decode(bytes: &[u8], text: &mut [u8]) -> (usize, usize) {
                 _ => 2,
             };
             rest = after;
-            written += length;
             room = room.get_mut(length..).unwrap_or_default();
         }
-        if written == before {
+        if room.len() == free {
             return (bytes.len() - rest.len(), written);
         }
+        written += free - room.len();
     }
 }
 

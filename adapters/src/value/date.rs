@@ -28,12 +28,14 @@ pub const fn days_from_civil(year: u32, month: u32, day: u32) -> Option<i32> {
         return None;
     }
     // Years begin in March, so that the leap day is the last of its year.
-    let year = if month <= 2 { year + 400 - 1 } else { year + 400 };
-    let era = year / 400;
-    let of_era = year % 400;
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
-    Some((era * 146_097 + day_of_era).cast_signed() - 719_468 - 146_097)
+    let (year, month) = if month <= 2 {
+        (year + 400 - 1, month + 9)
+    } else {
+        (year + 400, month - 3)
+    };
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    let days = year * 1461 / 4 - year / 100 + year / 400 + day_of_year;
+    Some(days.cast_signed() - 719_468 - 146_097)
 }
 
 /// Year, month and day of a day since 1970-01-01.
@@ -50,15 +52,15 @@ pub const fn civil_from_days(days: i32) -> (i32, u32, u32) {
     (year, month, day)
 }
 
-/// Days of a month; none for a month that does not exist.
+/// Days of a month; none for a month that does not exist. Without a branch: which month it is, no processor foresees.
+#[expect(clippy::indexing_slicing, reason = "the place is 13 at most")]
 pub(super) const fn days_in_month(year: u32, month: u32) -> u32 {
-    match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
-        2 => 28,
-        _ => 0,
-    }
+    const DAYS: [u8; 14] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0];
+    let place = if month < 13 { month as usize } else { 13 };
+    // Of years that 100 divides, 16 divides those that 400 does.
+    let last = if year.is_multiple_of(100) { 15 } else { 3 };
+    let is_leap = year & last == 0;
+    DAYS[place] as u32 + (is_leap as u32 & (month == 2) as u32)
 }
 
 /// A day; `None` for an open end.

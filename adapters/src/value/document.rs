@@ -10,7 +10,7 @@ use super::{RejectCode, Scratch, citizen_id};
 /// The number of at most `max` characters.
 pub(super) fn parse<'a>(field: &str, sent: &'a str, max: u16, scratch: &'a mut Scratch) -> Result<&'a str, RejectCode> {
     let number = identifier(sent, &mut scratch.folded);
-    if any_byte(number.as_bytes(), |byte| !byte.is_ascii_graphic()) {
+    if any_byte(number.as_bytes(), |byte| u8::from(!byte.is_ascii_graphic())) {
         return Err(RejectCode::BadAlphabet);
     }
     if number.len() > usize::from(max) {

@@ -27,7 +27,7 @@ pub(super) fn is_bare(text: &[u8]) -> bool {
 }
 
 /// Whether a byte begins one of the characters from U+4000 to U+9FFF.
-fn is_chinese(byte: u8) -> bool {
+pub(super) fn is_chinese(byte: u8) -> bool {
     matches!(byte, 0xE4..=0xE9)
 }
 
@@ -71,7 +71,7 @@ fn is_placeholder_in_signs(trimmed: &str) -> bool {
 /// refuse.
 pub(super) fn identifier<'a>(sent: &'a str, room: &'a mut String) -> &'a str {
     if !any_byte(sent.as_bytes(), |byte| {
-        !byte.is_ascii_digit() && !byte.is_ascii_uppercase()
+        u8::from(!byte.is_ascii_digit() && !byte.is_ascii_uppercase())
     }) {
         return sent;
     }
@@ -122,35 +122,50 @@ pub(super) fn misfit(identifier: &str, lengths: &[usize]) -> RejectCode {
     }
 }
 
-/// Whether all bytes are ASCII digits.
+/// Whether all bytes are ASCII digits. Eight are tested at once; the last eight overlap those before them.
 #[inline]
 pub(super) fn is_digits(bytes: &[u8]) -> bool {
-    !any_byte(bytes, |byte| !byte.is_ascii_digit())
+    match bytes.last_chunk() {
+        Some(last) => are_digits(*last) && bytes.as_chunks().0.iter().all(|word| are_digits(*word)),
+        None => bytes.iter().all(u8::is_ascii_digit),
+    }
 }
 
-/// Whether some byte is such a one. Blocks are tested as a whole, without a branch a byte; the last one overlaps the one before it.
 #[inline]
-pub(super) fn any_byte(bytes: &[u8], is: impl Fn(u8) -> bool + Copy) -> bool {
-    let any = |block: &[u8]| block.iter().fold(false, |found, byte| found | is(*byte));
-    if let Some(last) = bytes.last_chunk::<16>() {
-        return bytes.as_chunks::<16>().0.iter().any(|block| any(block)) || any(last);
+fn are_digits(word: [u8; 8]) -> bool {
+    figures(word).is_some()
+}
+
+/// Whether `is` gives anything but 0 of some byte. Blocks are tested as a whole, without a branch a byte; the last one overlaps the one before it.
+#[inline]
+pub(super) fn any_byte(bytes: &[u8], is: impl Fn(u8) -> u8 + Copy) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let last = bytes.last_chunk::<16>();
+    let mut found = [0; 16];
+    for block in blocks.iter().chain(last) {
+        for (found, byte) in found.iter_mut().zip(block) {
+            *found |= is(*byte);
+        }
     }
-    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        (Some(first), Some(last)) => any(first) | any(last),
-        _ => any(bytes),
-    }
+    found.iter().fold(0, |all, byte| all | byte) != 0 || last.is_none() && rest.iter().any(|byte| is(*byte) != 0)
 }
 
 /// Eight ASCII digits as a number, all at once: pairs of neighbours are put together three times over.
+#[inline]
 pub(super) fn eight_digits(bytes: [u8; 8]) -> Option<u32> {
+    let figures = figures(bytes)?;
+    let join = |parts: u64, base: u64, bits: u32| parts.wrapping_mul(base).wrapping_add(parts >> bits);
+    let pairs = join(figures, 10, 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = join(pairs, 100, 16) & 0x0000_ffff_0000_ffff;
+    u32::try_from(join(fours, 10_000, 32) & 0xffff_ffff).ok()
+}
+
+/// The values of eight ASCII digits, a byte each.
+#[inline]
+pub(super) fn figures(bytes: [u8; 8]) -> Option<u64> {
     let figures = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
     // A byte above 9 has its high half set, or sets it when 6 is added to it.
-    if (figures | figures.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
-        return None;
-    }
-    let pairs = (figures * 10 + (figures >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    u32::try_from((fours * 10_000 + (fours >> 32)) & 0xffff_ffff).ok()
+    ((figures | figures.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0 == 0).then_some(figures)
 }
 
 /// A run of ASCII digits as a number; `None` for anything else. At most 9 digits.

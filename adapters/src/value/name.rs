@@ -4,9 +4,9 @@
 //! comparison ([`folded`]); only a private-use character that stands for a real one becomes that one. Refuses digits, control characters
 //! and what broken decoding leaves.
 
-use super::fold::{any_byte, is_blank, narrow};
+use super::fold::{is_blank, is_chinese, narrow};
 use super::private_use::mapped;
-use super::text::{is_control, is_suspect};
+use super::text::is_control;
 use super::{RejectCode, Scratch};
 
 /// Characters at most.
@@ -31,10 +31,12 @@ pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<&'a s
     }
 }
 
-/// Whether no byte could belong to what is refused or mapped, and there are no more bytes than there may be characters.
+/// Whether it is Chinese from U+4000 to U+9FFF and nothing else, and has no more bytes than there may be characters.
+#[inline]
 pub(super) fn is_usual(name: &str) -> bool {
-    let is_odd = |byte| u8::from(is_suspect(byte)) | u8::from(byte <= b'9') | u8::from(byte == 0xEF) != 0;
-    name.len() <= LENGTH_MAX && !any_byte(name.as_bytes(), is_odd)
+    let (letters, rest) = name.as_bytes().as_chunks();
+    // A text in UTF-8: the first byte says how long each character is.
+    rest.is_empty() && letters.iter().all(|[first, _, _]| is_chinese(*first)) && name.len() <= LENGTH_MAX
 }
 
 /// The name as it is compared: every middle dot is U+00B7, Latin letters are narrow capitals, blanks are gone. Two spellings of one name

@@ -69,10 +69,14 @@ fn is_mobile(number: &str) -> bool {
 
 /// `0` and 2 or 3 more digits, a hyphen or none, 7 or 8 digits, and an extension or none.
 fn is_landline(number: &str) -> bool {
-    let bytes = number.as_bytes();
-    if bytes.first() != Some(&b'0') {
-        return false;
+    match number.as_bytes() {
+        // Nearly every one is written so.
+        [b'0', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-', local @ ..] if local.len() == 8 && is_digits(local) => true,
+        bytes => bytes.first() == Some(&b'0') && is_landline_in_parts(bytes),
     }
+}
+
+fn is_landline_in_parts(bytes: &[u8]) -> bool {
     let (first, rest) = at_hyphen(bytes);
     let (second, third) = rest.map_or((None, None), |rest| {
         let (second, third) = at_hyphen(rest);

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use super::fold::{eight_digits, identifier, is_digits};
+use super::fold::{identifier, is_digits};
 use super::{RejectCode, Scratch};
 
 /// Lines of `code from-until`, as the generator beside it writes them.
@@ -69,10 +69,11 @@ pub fn level(code: u32) -> Level {
     }
 }
 
-/// Whether there ever was the province of a six-digit code.
-pub(super) fn has_province(code: u32) -> bool {
+/// Whether there ever was the province of a code that begins with these digits.
+pub(super) fn has_province(digits: [u8; 2]) -> bool {
+    let [ten, one] = digits.map(|digit| u32::from(digit.wrapping_sub(b'0')));
     // The table has every province of which it has a county or a prefecture.
-    has(&KNOWN.provinces, code / 10_000)
+    has(&KNOWN.provinces, ten * 10 + one)
 }
 
 /// The years in which a code was in force, each as first and last; the last is `None` while it lasts.
@@ -115,21 +116,15 @@ pub(super) fn division<'a>(sent: &'a str, length: u8, scratch: &'a mut Scratch) 
 
 /// Whether it is digits that begin with the code of a province.
 pub(super) fn is_in_province(code: &[u8]) -> bool {
-    is_digits(code) && area(code).is_some_and(has_province)
-}
-
-/// The first six digits.
-fn area(code: &[u8]) -> Option<u32> {
-    let [one, two, three, four, five, six] = *code.first_chunk()?;
-    eight_digits([b'0', b'0', one, two, three, four, five, six])
+    is_digits(code) && code.first_chunk().is_some_and(|first| has_province(*first))
 }
 
 fn in_province(code: &str) -> Result<(), RejectCode> {
     if !is_digits(code.as_bytes()) {
         return Err(RejectCode::BadAlphabet);
     }
-    let area = area(code.as_bytes()).ok_or(RejectCode::BadLength)?;
-    if has_province(area) {
+    let first = code.as_bytes().first_chunk().ok_or(RejectCode::BadLength)?;
+    if has_province(*first) {
         Ok(())
     } else {
         Err(RejectCode::UnknownRegion)

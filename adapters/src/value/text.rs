@@ -23,11 +23,12 @@ pub(super) fn parse<'a>(sent: &'a str, max: u16, scratch: &'a mut Scratch) -> Re
     Ok(text)
 }
 
-/// Whether a byte could belong to a control character, a mark of writing direction or a private-use point; nearly every text has none.
-pub(super) fn is_suspect(byte: u8) -> bool {
-    // Without a branch, so that many are tested at once.
+/// Not 0 of a byte that could belong to a control character, a mark of writing direction or a private-use point; nearly every text has none.
+#[inline]
+pub(super) fn is_suspect(byte: u8) -> u8 {
+    // Without a branch or a truth, so that many are tested at once.
     let is = |other| u8::from(byte == other);
-    u8::from(byte < 0x20) | is(0x7F) | is(0xC2) | is(0xE2) | is(0xEE) != 0
+    u8::from(byte < 0x20) | is(0x7F) | is(0xC2) | is(0xE2) | is(0xEE)
 }
 
 /// The text on one line and in real characters.

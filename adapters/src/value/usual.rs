@@ -32,7 +32,7 @@ pub(crate) fn usual<'a>(field: &Field, sent: &'a str, today: i32) -> Option<Valu
             !has_form && (2..=usize::from(max)).contains(&bytes.len()) && is_digits(bytes)
         }
         FieldType::Phone => phone::is_usual(sent),
-        FieldType::Name => is_bare(bytes) && !is_placeholder(sent) && name::is_usual(sent),
+        FieldType::Name => name::is_usual(sent) && !is_placeholder(sent),
         FieldType::Text(max) => {
             let is_word = is_bare(bytes) && !is_placeholder(sent) && sent != "0";
             is_word && bytes.len() <= usize::from(max) && !any_byte(bytes, text::is_suspect)

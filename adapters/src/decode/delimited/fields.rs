@@ -62,11 +62,11 @@ impl<'a> Fields<'a> {
 
 #[inline]
 fn bounds(ends: &[usize], gap: usize, column: usize) -> std::ops::Range<usize> {
-    let start = match column.checked_sub(1) {
-        None => 0,
-        Some(before) => ends.get(before).map_or(0, |end| end.wrapping_add(gap)),
-    };
-    start..ends.get(column).copied().unwrap_or(start)
+    match (column.checked_sub(1), ends.get(column)) {
+        (_, None) => 0..0,
+        (None, Some(end)) => 0..*end,
+        (Some(before), Some(end)) => ends.get(before).map_or(0, |end| end.wrapping_add(gap))..*end,
+    }
 }
 
 /// The ends of the fields of a line without quotes.
@@ -103,22 +103,15 @@ fn push_places(mut found: u64, start: usize, ends: &mut Vec<usize>) {
 
 /// Which bytes of a block are `byte`, the first one in the lowest bit.
 fn equal(block: &[u8; BLOCK], byte: u8) -> u64 {
-    let (words, _) = block.as_chunks::<8>();
+    let mut ones = [0_u8; BLOCK];
+    for (one, other) in ones.iter_mut().zip(block) {
+        *one = u8::from(*other == byte);
+    }
+    let (words, _) = ones.as_chunks();
     words.iter().rev().fold(0, |found, word| {
-        found << 8 | u64::from(equal_in_word(u64::from_le_bytes(*word), byte))
+        // The product brings the eight bits together in its highest byte.
+        found << 8 | u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56
     })
-}
-
-/// The same of eight bytes.
-#[inline]
-fn equal_in_word(word: u64, byte: u8) -> u8 {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    // 0 where the bytes are equal; the sum carries into the high bit from every other low half, and never beyond.
-    let differing = word ^ (u64::from(byte) * 0x0101_0101_0101_0101);
-    let highs = !(((differing & LOW) + LOW) | differing | LOW);
-    // The product brings the eight high bits together in its highest byte.
-    let [.., together] = (highs >> 7).wrapping_mul(0x0102_0408_1020_4080).to_le_bytes();
-    together
 }
 
 /// Bytes of a block.

@@ -88,7 +88,7 @@ fn is_bare_sum(text: &str) -> bool {
 /// What may be one of these labels, without blanks between its characters and lines around it.
 fn bare(cell: &str, labels: &[&[&str]]) -> Option<String> {
     // The longest label; nearly every cell of a record differs in its first character.
-    if cell.len() > LABEL_BYTES_MAX || !may_begin(cell, labels) {
+    if cell.len() > LABEL_BYTES_MAX || begins_plainly(cell) || !may_begin(cell, labels) {
         return None;
     }
     let text: String = cell.chars().filter(|letter| !letter.is_whitespace()).collect();
@@ -103,6 +103,9 @@ fn behind<'a>(text: &'a str, words: &'a [&str]) -> impl Iterator<Item = Option<c
 
 /// Whether a cell beside such a label is a figure: how many, or how much. What is longer may be a number of somebody.
 pub(crate) fn is_figure(cell: &str) -> bool {
+    if cell.len() > FIGURE_BYTES_MAX && begins_plainly(cell) && cell.ends_with(|last: char| last.is_ascii_digit()) {
+        return false;
+    }
     let text = cell.trim().trim_end_matches(['人', '户', '元', '条', '家', '个']);
     (1..=FIGURE_BYTES_MAX).contains(&text.len())
         && text.starts_with(|first: char| first.is_ascii_digit())
@@ -118,6 +121,11 @@ pub(crate) fn telling(fields: &[Option<&Field>]) -> Vec<bool> {
     let some_required = fields.iter().any(|field| is_required(*field));
     let tells = fields.iter().map(|field| !some_required || is_required(*field));
     tells.collect()
+}
+
+/// Whether its first character is a letter or digit of ASCII, which no label and nothing around one is.
+fn begins_plainly(cell: &str) -> bool {
+    cell.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// Whether its first character is that of a label: nothing is put together of a cell that is none.

@@ -54,25 +54,44 @@ pub(super) fn read(sent: &str) -> Result<Form, RejectCode> {
     }
 }
 
-/// The figures of `yyyyMMdd` or `yyyy-MM-dd` as one number.
+/// The figures of `yyyyMMdd` or `yyyy-MM-dd` as one number, with a time behind them or none.
 #[inline]
 pub(super) fn usual_day(bytes: &[u8]) -> Option<u32> {
-    match *bytes {
-        [y1, y2, y3, y4, m1, m2, d1, d2] | [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] => {
-            eight_digits([y1, y2, y3, y4, m1, m2, d1, d2])
-        }
-        _ => None,
+    match bytes.len() {
+        8 => eight_digits(*bytes.first_chunk()?),
+        10 => hyphened(bytes.first_chunk()?),
+        _ => usual_moment(bytes).map(|(day, _)| day),
     }
 }
 
-/// The figures of the day in `yyyyMMddHHmmss` as one number, and the second of that day.
+/// The figures of the day in `yyyyMMddHHmmss` or `yyyy-MM-dd HH:mm:ss` as one number, and the second of that day.
 #[inline]
 pub(super) fn usual_moment(bytes: &[u8]) -> Option<(u32, u32)> {
-    let bytes: &[u8; 14] = bytes.try_into().ok()?;
-    let (day, time) = (bytes.first_chunk()?, bytes.last_chunk()?);
-    let time = eight_digits(*time)? % 1_000_000;
-    let second = second_of_day(time / 10_000, time / 100 % 100, time % 100)?;
-    Some((eight_digits(*day)?, second))
+    let (day, time) = match bytes.len() {
+        14 => (
+            eight_digits(*bytes.first_chunk()?)?,
+            eight_digits(*bytes.last_chunk()?)? % 1_000_000,
+        ),
+        19 => (hyphened(bytes.first_chunk()?)?, clock(bytes.last_chunk()?)?),
+        _ => return None,
+    };
+    Some((day, second_of_day(time / 10_000, time / 100 % 100, time % 100)?))
+}
+
+/// The figures of `yyyy-MM-dd`.
+fn hyphened(bytes: &[u8; 10]) -> Option<u32> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *bytes else {
+        return None;
+    };
+    eight_digits([y1, y2, y3, y4, m1, m2, d1, d2])
+}
+
+/// The figures of ` HH:mm:ss`.
+fn clock(bytes: &[u8; 9]) -> Option<u32> {
+    let [b' ', h1, h2, b':', m1, m2, b':', s1, s2] = *bytes else {
+        return None;
+    };
+    eight_digits([b'0', b'0', h1, h2, m1, m2, s1, s2])
 }
 
 /// `yyyyMMdd`.
