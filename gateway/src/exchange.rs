@@ -8,7 +8,7 @@
 //! | `push`, `pull`, `compare` | the straight lines |
 //! | `admit`, `asked`, `signing`, `inflight`, `mode` | may this come, from whom, how is it meant; one key at a time |
 //! | `repeat`, `upload` | a key that is known; an upload that breaks off |
-//! | `batch`, `quality`, `report`, `claims` | the body read, how good it was, what the sender is told; what a comparison claims |
+//! | `batch`, `quality`, `report`, `last_headers`, `claims` | the body read, how good it was, what the sender is told, also beside his last batch; what a comparison claims |
 //! | `release`, `subjects`, `index_keys`, `tags` | the gate; whom a part is about, as keyed tags, and under which keys |
 //! | `seal`, `answer`, `receipt_keys` | the point after which a crash is safe; the answer, and what signs it |
 //! | `statement`, `ack`, `recall`, `ticket` | what is stated about an exchange that the log holds |
@@ -23,6 +23,7 @@ pub mod claims;
 pub mod compare;
 pub mod index_keys;
 pub mod inflight;
+pub mod last_headers;
 pub mod mode;
 pub mod owed;
 pub mod pull;
@@ -67,6 +68,7 @@ use crate::registry::Registry;
 use crate::witnessing::Witnessing;
 use index_keys::IndexKeys;
 use inflight::KeysInFlight;
+use last_headers::LastHeaders;
 use owed::Owed;
 use signing::Signing;
 use tags::Tags;
@@ -100,6 +102,8 @@ pub struct Stations {
     pub signing: Signing,
     /// Keys of the index of subjects.
     pub index: IndexKeys,
+    /// Which columns the last batches had.
+    pub last_headers: Arc<LastHeaders>,
     /// Idempotency keys being handled.
     pub in_flight: KeysInFlight,
     /// Where exchanges are sealed.

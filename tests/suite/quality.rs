@@ -3,7 +3,7 @@
 use shuguan_adapters::sample::Dirt;
 use shuguan_tests::{Answer, Call, Deployment, Running, leaves, run};
 
-use crate::feeds::{CSV_UTF8, NDJSON, POLICE, RESIDENT, dirty, nobody, resident};
+use crate::feeds::{CSV_UTF8, NDJSON, POLICE, RESIDENT, clean, dirty, nobody, resident};
 
 async fn status(running: &Running<'_>, gateway: &Deployment, exchange: &str, partner: &str) -> Answer {
     let call = Call::get(format!("/v1/exchanges/{exchange}"));
@@ -85,5 +85,36 @@ fn a_batch_that_is_refused_as_a_whole_has_a_report_too_and_neither_holds_a_value
         for value in ["CANARY", "金丝雀", &nobody(1)] {
             assert!(!text.contains(value), "{text}");
         }
+    });
+}
+
+/// No row of an export that was cut to its first columns is wrong.
+#[test]
+fn columns_that_the_last_batch_had_and_this_one_has_not_are_named_once() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let police = gateway.partner(POLICE);
+        let whole = String::from_utf8(clean(RESIDENT, CSV_UTF8, 30, 5)).unwrap();
+        let cut: String = whole
+            .lines()
+            .map(|line| line.split(',').take(21).collect::<Vec<_>>().join(",") + "\n")
+            .collect();
+        let lost = |answer: &Answer| {
+            let missing = answer.json()["headers"]["missing"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            missing.iter().filter(|of| of["lost"] == true).count()
+        };
+        for (body, expected) in [(&whole, false), (&cut, true), (&cut, false)] {
+            let answer = running
+                .call(Call::push(RESIDENT, CSV_UTF8, body.clone()), &police)
+                .await
+                .unwrap();
+            assert_eq!(answer.status, 202, "{:?}", answer.body);
+            assert_eq!(lost(&answer) > 0, expected, "{:?}", answer.json()["headers"]);
+        }
+        assert_eq!(running.stop(), Some(0));
     });
 }

@@ -306,3 +306,29 @@ fn killed(gateway: &Deployment, open: &dyn Fn() -> u64) {
         assert_eq!(code, 0, "{out}{error}");
     });
 }
+
+/// What a batch had written over does not come back by itself, so whoever asks about the batch that it wrote over is told.
+#[test]
+fn a_batch_names_the_later_ones_that_were_recalled_and_no_others() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let people = |names: &str| [resident(&nobody(1), names), resident(&nobody(2), names)].concat();
+        let right = pushed(&running, &gateway, people("甲某")).await;
+        let wrong = pushed(&running, &gateway, people("错某")).await;
+        let behind = pushed(&running, &gateway, resident(&nobody(3), "丙某").to_vec()).await;
+        eventually("they are in", 20, || gateway.leaves_of("relayed").len() == 3);
+        let (code, _, error) = told(&gateway, &["recall", &wrong, "--why", "wrong-batch", "--yes", "--wait"]);
+        assert_eq!(code, 0, "{error}");
+        for (exchange, named) in [
+            (&right, serde_json::json!([wrong])),
+            (&wrong, Value::Null),
+            (&behind, Value::Null),
+        ] {
+            let path = format!("/v1/exchanges/{exchange}");
+            let document = as_police(&running, &gateway, Call::get(path)).await.json();
+            assert_eq!(document["recalled_behind"], named, "{document}");
+        }
+        assert_eq!(running.stop(), Some(0));
+    });
+}

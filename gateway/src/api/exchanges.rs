@@ -192,6 +192,9 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
                     .into_iter()
                     .filter_map(|(name, value)| Some((name.to_owned(), value?))),
             );
+            if !view.recalled_behind.is_empty() {
+                members.insert("recalled_behind".into(), json!(view.recalled_behind));
+            }
             let policies = api.stations.policies.load();
             if let Some(plan) = policies.plans().find(|plan| plan.hash() == event.plan.0) {
                 members.insert("withheld".into(), json!(withheld(plan)));

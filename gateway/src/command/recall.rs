@@ -19,7 +19,8 @@ use crate::signature::profile;
   shuguan recall 0199a3c4-… --why wrong-batch --yes -c client.toml
 
   Rows that the batch brought are closed and emptied, those that it closed are open again; a row that something newer wrote stays. What it wrote
-  over does not come back by itself: push the right batch afterwards. The same file once more goes with `shuguan push --again`.
+  over does not come back by itself: push the right batch afterwards. A file that was pushed before, this one or the one that it had
+  written over, goes with `shuguan push --again`.
 
 REASONS
   wrong-batch · superseded · unusable

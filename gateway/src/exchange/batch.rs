@@ -4,6 +4,8 @@
 //! cannot be read as a whole, a digest that does not fit, a batch with too many rejects. Holds one part and one record, whatever the size
 //! of the body. Rows and bytes are paced here: while a partner is over its rate, nobody reads its body.
 
+use std::sync::Arc;
+
 use arrow_array::BooleanArray;
 use arrow_array::cast::AsArray;
 use arrow_select::filter::filter_record_batch;
@@ -16,6 +18,7 @@ use shuguan_adapters::operation;
 use shuguan_adapters::reject::{Reject, RejectCode};
 
 use super::admit::{self, Admitted, too_large};
+use super::last_headers::LastHeaders;
 use super::mode::{Manner, PushMode};
 use super::quality::{Gauge, Quality};
 use super::report::{HeaderNotes, Report};
@@ -49,6 +52,7 @@ pub struct Batch<'a, B> {
     reject_percent_max: u32,
     rows_max: Option<u64>,
     journal: Journal,
+    last_headers: Arc<LastHeaders>,
     /// The memory that the decoder takes of what workbooks may have.
     holding: Holding,
     /// Its key was answered before: it takes nothing of the quota.
@@ -112,6 +116,7 @@ where
             reject_percent_max: legal.map_or(configured, |legal| legal.min(configured)),
             rows_max: admitted.plan.limits().rows_per_push,
             journal: stations.journal.clone(),
+            last_headers: Arc::clone(&stations.last_headers),
             holding: admitted.permit.holding(&admitted.peer.partner().id),
             repeated: admitted.quota.is_err(),
         }
@@ -284,7 +289,8 @@ where
         }
         let counts = self.decoder.counts().clone();
         let format = self.decoder.label(&self.admitted.layout);
-        let headers = self.header_notes();
+        let refused = self.judge(&counts);
+        let headers = self.header_notes(refused.is_none().then_some(counts.received));
         let mut rows: Vec<RowError> = self
             .unreadable
             .iter()
@@ -292,7 +298,6 @@ where
             .collect();
         let rejects = self.rejects.iter();
         rows.extend(rejects.map(|reject| row_error(reject, &self.decoder)));
-        let refused = self.judge(&counts);
         if let Some(stated) = self.miscounted(&counts) {
             rows.insert(0, miscount(stated, counts.rows));
         }
@@ -308,7 +313,8 @@ where
     }
 
     /// Remarks on the names; none on a body that was not read to its names.
-    fn header_notes(&self) -> HeaderNotes {
+    /// `taken`: the rows of a batch that is not refused.
+    fn header_notes(&self, taken: Option<u64>) -> HeaderNotes {
         let named = matches!(
             self.unreadable,
             None | Some(Unreadable::BadHeaderRow { .. } | Unreadable::DoubtfulHeader(_))
@@ -317,7 +323,12 @@ where
             return HeaderNotes::default();
         }
         let (record, wanted) = (self.admitted.record, self.admitted.plan.wanted());
-        HeaderNotes::of(record, wanted, &self.decoder.named(), self.decoder.unknown_headers())
+        let named = self.decoder.named();
+        let there = wanted.iter().copied().filter(|field| named.contains(field));
+        let partner = &self.admitted.peer.partner().id;
+        let lost = taken.map(|rows| self.last_headers.lost(partner, record.name, (rows, there.collect())));
+        HeaderNotes::of(record, wanted, &named, self.decoder.unknown_headers())
+            .with_lost(&lost.unwrap_or_default())
             .worth_keeping()
             .besides(&self.decoder.unread_headers(), self.decoder.passed_over())
     }

@@ -4,6 +4,8 @@
 //! back. One line a reject; the notes on headers are one line of their own. Never a value of a record: headers are names, and a name that
 //! looks like a value is not shown.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use shuguan_adapters::catalogue::RecordType;
 use shuguan_adapters::decode::{PassedOver, UnreadName};
@@ -95,6 +97,9 @@ pub struct MissingHeader {
     pub zh: String,
     /// No record is valid without it.
     pub required: bool,
+    /// The partner's last batch had one, so that what it filled is empty now.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lost: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -196,6 +201,7 @@ impl HeaderNotes {
                 field: field.name.into(),
                 zh: field.zh.into(),
                 required: field.required,
+                lost: false,
             })
             .collect();
         if recognised.is_empty() {
@@ -254,11 +260,20 @@ impl HeaderNotes {
         ))
     }
 
-    /// The notes that are worth keeping: an optional field without a header is one only beside a name that may have been meant for it. That
-    /// it is empty throughout stands in the quality report.
+    /// Marks fields without a header that the batch before had one for.
+    #[must_use]
+    pub fn with_lost(mut self, lost: &BTreeSet<&'static str>) -> Self {
+        for of in &mut self.missing {
+            of.lost = lost.contains(of.field.as_str());
+        }
+        self
+    }
+
+    /// The notes that are worth keeping: an optional field without a header is one only beside a name that may have been meant for it, or when the batch before
+    /// had one. That it is empty throughout stands in the quality report.
     #[must_use]
     pub fn worth_keeping(self) -> Self {
-        if self.unknown.is_empty() && !self.missing.iter().any(|of| of.required) {
+        if self.unknown.is_empty() && !self.missing.iter().any(|of| of.required || of.lost) {
             Self::default()
         } else {
             self
@@ -282,12 +297,12 @@ impl HeaderNotes {
                 _ => format!("unknown header `{header}` is ignored"),
             }
         });
-        let missing: Vec<String> = self
-            .missing
-            .iter()
-            .map(|of| format!("{} {}", of.field, of.zh))
-            .collect();
-        let missing = (!missing.is_empty()).then(|| format!("no header for: {}", missing.join(", ")));
+        let (lost, missing): (Vec<_>, Vec<_>) = self.missing.iter().partition(|of| of.lost);
+        let missing = named("no header for", &missing);
+        let lost = named(
+            "your last batch had headers for these and this one has not, so they are emptied in its rows; recall it if that was not meant",
+            &lost,
+        );
         let undivided = self.undivided.then(|| UNDIVIDED.to_owned());
         let unread = self.unread.iter().map(UnreadHeader::line);
         let passed_over = [
@@ -302,8 +317,19 @@ impl HeaderNotes {
         let passed_over = passed_over.iter().filter(|(count, _)| *count > 0);
         let passed_over = passed_over.map(|(count, what)| format!("{count} {what}"));
         let names = undivided.into_iter().chain(unknown).chain(unread);
-        names.chain(missing).chain(passed_over).collect()
+        names.chain(missing).chain(lost).chain(passed_over).collect()
     }
+}
+
+/// One line on fields, if there are any.
+fn named(what: &str, fields: &[&MissingHeader]) -> Option<String> {
+    let names: Vec<String> = fields.iter().map(|of| format!("{} {}", of.field, of.zh)).collect();
+    (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]

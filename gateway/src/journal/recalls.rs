@@ -3,7 +3,7 @@
 //! Takes the entry of a recall, which the sequencer seals together with the batch's end in the inbox; gives the relay what it has to undo, oldest
 //! first and each with what the log says became of it, and seals that it is undone. All of it is read from the leaves, so a crash anywhere forgets nothing. Refuses a second recall of a batch.
 
-use shuguan_ledger::leaf::{Digest, Event, Leaf, RecallEvent, RecalledEvent, Reference};
+use shuguan_ledger::leaf::{Digest, Event, Leaf, PushEvent, RecallEvent, RecalledEvent, Reference};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
@@ -102,6 +102,24 @@ impl Reader {
             })
         };
         rows.into_iter().map(kept).collect()
+    }
+
+    /// The pushes of one partner and record type behind a leaf that were recalled: what they had written over of an earlier push is not in the registry any more.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(super) fn recalled_behind(&self, leaf: u64, push: &PushEvent) -> Result<Vec<String>, JournalFault> {
+        let about = values![leaf, push.p.as_str(), push.rec.as_str()];
+        let leaves: Vec<Vec<u8>> =
+            self.rows("read the recalls", statements::RECALLS_BEHIND, about, |row| row.get(0))?;
+        let mut recalled = Vec::new();
+        for bytes in leaves {
+            let (_, event, _) = recall(&bytes)?;
+            if event.of.i > leaf {
+                recalled.push(event.push);
+            }
+        }
+        Ok(recalled)
     }
 }
 

@@ -82,6 +82,9 @@ pub(super) const RECALLED_LEAF: &str =
 pub(super) const RECALLS_FROM: &str = "SELECT l.bytes, l.idx, l.hash, (SELECT r.bytes FROM leaf r
        WHERE r.exchange = l.exchange AND r.kind = 'recalled' LIMIT 1) FROM leaf l
      WHERE l.kind = 'recall' AND l.idx >= ?1 ORDER BY l.idx LIMIT 1000";
+/// Recalls by a partner, of one record type, behind a leaf; the word stands here so that the partial index serves.
+pub(super) const RECALLS_BEHIND: &str =
+    "SELECT bytes FROM leaf WHERE kind = 'recall' AND idx > ?1 AND partner = ?2 AND rec = ?3 ORDER BY idx LIMIT 100";
 /// The acknowledgement of an exchange with a verdict.
 pub(super) const ACK_LEAF: &str =
     "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'receipt-ack' AND code = ?2 ORDER BY idx LIMIT 1";
@@ -351,6 +354,7 @@ pub(super) const ALL: &[&str] = &[
     RELAYED_LEAF,
     RECALLED_LEAF,
     RECALLS_FROM,
+    RECALLS_BEHIND,
     FIRST_LEAF_SINCE,
     PRUNE_IDEM,
     PRUNE_REJECT,

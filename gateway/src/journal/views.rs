@@ -76,6 +76,8 @@ pub struct ExchangeView {
     pub leaves: Vec<LeafRow>,
     /// Where a push stands; none for any other exchange.
     pub inbox: Option<InboxStanding>,
+    /// Of a push the later ones of its partner and record type that were recalled.
+    pub recalled_behind: Vec<String>,
 }
 
 /// Where a push stands.
@@ -337,9 +339,14 @@ impl Reader {
         let Some(first) = leaves.first() else {
             return Ok(None);
         };
+        let leaf = Leaf::decode(&first.bytes)?;
         Ok(Some(ExchangeView {
             exchange,
-            leaf: Leaf::decode(&first.bytes)?,
+            recalled_behind: match &leaf.event {
+                Event::Push(push) => self.recalled_behind(first.index, push)?,
+                _ => Vec::new(),
+            },
+            leaf,
             index: first.index,
             relayed: self.first_of("relayed", exchange)?,
             recalled: self.first_of("recalled", exchange)?,

@@ -408,6 +408,7 @@ pub(super) fn stations(
         admission: Admission::new(config.limits.clone()).with_refused(&refused, now_us),
         tags: Tags::new(&secrets.index),
         in_flight: KeysInFlight::default(),
+        last_headers: Arc::default(),
         signing: Signing {
             keys,
             revoked,
