@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Row};
-use uuid::Uuid;
 
 use super::super::changes;
 use super::super::dialect::Dialect;
@@ -18,7 +17,7 @@ use super::super::fault::RegistryFault;
 use super::super::numbers;
 use super::super::schema::{TableSpec, table_of};
 use super::session::{self, Live, Purpose, within};
-use super::value::{self, Id};
+use super::value::{Id, id, number, text};
 use crate::postgres::PostgresSettings;
 
 const STEP: &str = "compare sources";
@@ -64,35 +63,22 @@ pub(super) async fn note_standing(
     let query = sqlx::query(AssertSqlSafe(standing(table, Dialect::Postgres.listed()))).bind(keys);
     let rows = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
     for row in &rows {
-        touched.stood(text(row, 0), text(row, 1), text(row, 2).as_deref());
+        touched.stood(owned(row, 0), owned(row, 1), text(row, 2));
     }
     Ok(())
+}
+
+fn owned(row: &PgRow, place: usize) -> Option<String> {
+    text(row, place).map(str::to_owned)
 }
 
 fn list(subjects: &BTreeSet<String>) -> Vec<&str> {
     subjects.iter().map(String::as_str).collect()
 }
 
-fn bytes(row: &PgRow, place: usize) -> Option<&[u8]> {
-    let raw = row.try_get_raw(place).ok()?;
-    raw.as_bytes().ok()
-}
-
-pub(super) fn text(row: &PgRow, place: usize) -> Option<String> {
-    Some(std::str::from_utf8(bytes(row, place)?).ok()?.to_owned())
-}
-
-fn number(row: &PgRow, place: usize) -> Option<i64> {
-    value::int(bytes(row, place)?)
-}
-
-fn id(row: &PgRow, place: usize) -> Option<Uuid> {
-    Uuid::from_slice(bytes(row, place)?).ok()
-}
-
 fn one(row: &PgRow) -> Option<Read> {
     let says = if number(row, 0)? == 0 {
-        let said = |place| std::str::from_utf8(bytes(row, place)?).ok();
+        let said = |place| text(row, place);
         let names = Names {
             one: said(14),
             other: said(15),
@@ -101,15 +87,15 @@ fn one(row: &PgRow) -> Option<Read> {
         Says::Holds(names.judge(number(row, 1)?))
     } else {
         Says::Recorded(Recorded {
-            code: text(row, 2)?,
+            code: owned(row, 2)?,
             last_us: number(row, 12)?,
             settled: number(row, 13)? != 0,
         })
     };
     Some(Read {
-        subject: text(row, 3)?,
-        record: text(row, 4)?,
-        other: text(row, 5)?,
+        subject: owned(row, 3)?,
+        record: owned(row, 4)?,
+        other: owned(row, 5)?,
         pair: Pair {
             one: side(row, 6)?,
             other: side(row, 9),
@@ -120,7 +106,7 @@ fn one(row: &PgRow) -> Option<Read> {
 
 fn side(row: &PgRow, place: usize) -> Option<Side> {
     Some(Side {
-        key: text(row, place)?,
+        key: owned(row, place)?,
         exchange: id(row, place + 1)?,
         row: number(row, place + 2)?,
     })
@@ -186,7 +172,7 @@ pub(in crate::registry) fn list_them(settings: &PostgresSettings, wanted: &Wante
 
 fn tally(row: &PgRow) -> Option<Tally> {
     Some(Tally {
-        kind: Kind::parse(&text(row, 0)?)?,
+        kind: Kind::parse(text(row, 0)?)?,
         open: number(row, 1)?.unsigned_abs(),
         settled: number(row, 2)?.unsigned_abs(),
     })
@@ -195,10 +181,10 @@ fn tally(row: &PgRow) -> Option<Tally> {
 fn shown(row: &PgRow) -> Option<Shown> {
     let origin = |exchange, number| Origin { exchange, row: number };
     Some(Shown {
-        kind: Kind::parse(&text(row, 0)?)?,
-        record: text(row, 1)?,
+        kind: Kind::parse(text(row, 0)?)?,
+        record: owned(row, 1)?,
         one: origin(id(row, 2)?, number(row, 3)?),
-        other_record: text(row, 4)?,
+        other_record: owned(row, 4)?,
         other: Option::zip(id(row, 5), number(row, 6)).map(|(exchange, number)| origin(exchange, number)),
         first_us: number(row, 7)?,
         last_us: number(row, 8)?,

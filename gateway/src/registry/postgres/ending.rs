@@ -17,7 +17,7 @@ use super::merge::{BEGIN, progress_of};
 use super::note::{self, ClosingLine, Line};
 use super::session::{Live, Session, within};
 use super::stamps;
-use super::value::Id;
+use super::value::{self, Id};
 use super::{discrepancy, fingerprints};
 
 /// Counts in one stride behind `after`. What a later exchange brought was not held when the snapshot was made, so it makes no room for closing.
@@ -287,13 +287,11 @@ async fn stride(live: &mut Live, table: &TableSpec, ending: &Ending, after: &str
 }
 
 fn looked(row: &PgRow) -> Option<Looked<'_>> {
-    let bytes = |place: usize| row.try_get_raw(place).ok().and_then(|raw| raw.as_bytes().ok());
-    let says = |place: usize| Some(*bytes(place)?.first()? != 0);
     Some(Looked {
-        key: std::str::from_utf8(bytes(0)?).ok()?,
-        open: says(1)?,
-        spoken_for: says(2)?,
-        older: says(3)?,
+        key: value::text(row, 0)?,
+        open: value::flag(row, 1)?,
+        spoken_for: value::flag(row, 2)?,
+        older: value::flag(row, 3)?,
     })
 }
 

@@ -13,8 +13,8 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
 use futures_util::TryStreamExt;
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::super::changes;
@@ -223,8 +223,8 @@ async fn read_all(
 }
 
 fn row_of(row: &PgRow) -> Option<(&[u8], &[u8; HASH_BYTES], i64)> {
-    let bytes = |place: usize| row.try_get_raw(place).ok().and_then(|raw| raw.as_bytes().ok());
-    Some((bytes(0)?, bytes(1)?.try_into().ok()?, value::int(bytes(2)?)?))
+    let hash = value::bytes(row, 1)?.try_into().ok()?;
+    Some((value::bytes(row, 0)?, hash, value::number(row, 2)?))
 }
 
 async fn mark(live: &mut Live) -> Result<i64, RegistryFault> {

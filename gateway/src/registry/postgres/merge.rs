@@ -10,8 +10,8 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use policies::dataset::Dataset;
 use shuguan_policies as policies;
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::super::changes;
@@ -215,6 +215,7 @@ async fn merge_run(
 }
 
 /// What is to be written.
+#[derive(Default)]
 struct Settled<'r> {
     counts: Vec<Counts>,
     /// Rows that stay and whose key is not there, in key order.
@@ -277,21 +278,7 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
         [only] if later.is_empty() && !only.part.confirm => look_up_what_differs(live, run, only, &names).await?,
         _ => look_up(live, run, &names).await?,
     };
-    let mut settled = Settled {
-        counts: Vec::new(),
-        new: Vec::new(),
-        changed: Vec::new(),
-        heralds: Vec::new(),
-        marks: Vec::new(),
-        closings: Vec::new(),
-        superseded: Vec::new(),
-        history: Vec::new(),
-        lacking: Vec::new(),
-        held: Vec::new(),
-        stamps: BTreeMap::new(),
-        beside: Vec::new(),
-        written: Vec::new(),
-    };
+    let mut settled = Settled::default();
     for place in 0..run.arrivals.len() {
         settle_one(run, place, &later, (&names, &mut keys), &mut settled);
     }
@@ -569,14 +556,11 @@ async fn look_up<'r>(live: &mut Live, run: &Run<'_, '_>, names: &[&str]) -> Resu
 }
 
 fn known_of(row: &PgRow) -> Option<(&str, Known)> {
-    let bytes = |place: usize| row.try_get_raw(place).ok().and_then(|raw| raw.as_bytes().ok());
-    let hash: [u8; HASH_BYTES] = bytes(1)?.try_into().ok()?;
-    let order = (value::int(bytes(2)?)?, value::int(bytes(3)?)?, value::int(bytes(4)?)?);
-    let (open, mine) = (value::int(bytes(5)?)?, *bytes(6)?.first()? != 0);
-    Some((
-        std::str::from_utf8(bytes(0)?).ok()?,
-        Known::row(hash, order, mine, open),
-    ))
+    let hash: [u8; HASH_BYTES] = value::bytes(row, 1)?.try_into().ok()?;
+    let number = |place| value::number(row, place);
+    let order = (number(2)?, number(3)?, number(4)?);
+    let known = Known::row(hash, order, value::flag(row, 6)?, number(5)?);
+    Some((value::text(row, 0)?, known))
 }
 
 /// Rows that are new go straight into the table: the lock and the look-up say that their keys are not there. Should a stranger have
@@ -659,9 +643,7 @@ pub(super) async fn progress_in(
 }
 
 fn progress_of_row(row: &PgRow) -> Option<(Uuid, Progress)> {
-    let bytes = |place: usize| row.try_get_raw(place).ok().and_then(|raw| raw.as_bytes().ok());
-    let count = |place: usize| value::int(bytes(place)?).map(i64::unsigned_abs);
-    let says = |place: usize| Some(*bytes(place)?.first()? != 0);
+    let count = |place| value::number(row, place).map(i64::unsigned_abs);
     let counts = Counts {
         ins: count(2)?,
         upd: count(3)?,
@@ -672,10 +654,10 @@ fn progress_of_row(row: &PgRow) -> Option<(Uuid, Progress)> {
         parts: u32::try_from(count(1)?).ok()?,
         rows: count(6)?,
         counts,
-        closing: says(7)?,
-        closed: says(8)?,
+        closing: value::flag(row, 7)?,
+        closed: value::flag(row, 8)?,
     };
-    Some((Uuid::from_slice(bytes(0)?).ok()?, progress))
+    Some((value::id(row, 0)?, progress))
 }
 
 /// Writes how far each exchange of the parts is now.

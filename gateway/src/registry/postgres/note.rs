@@ -11,7 +11,7 @@ use super::super::merge::rows::HASH_BYTES;
 use super::super::schema::TableSpec;
 use super::fault::Step;
 use super::session::{Live, within};
-use super::value::Id;
+use super::value::{self, Id};
 
 /// A closing to be written down.
 pub(super) struct ClosingLine<'r> {
@@ -281,9 +281,7 @@ pub(super) async fn later(
     let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
     let mut all = Vec::with_capacity(found.len());
     for row in &found {
-        let exchange = row.try_get_raw(1).ok().and_then(|raw| raw.as_bytes().ok());
-        let exchange = exchange.and_then(|bytes| Uuid::from_slice(bytes).ok());
-        let exchange = exchange.ok_or(RegistryFault::Malformed { column: "exchange" })?;
+        let exchange = value::id(row, 1).ok_or(RegistryFault::Malformed { column: "exchange" })?;
         let which = (row.try_get(0).step(STEP)?, exchange, row.try_get(3).step(STEP)?);
         let scope: Option<String> = row.try_get(2).step(STEP)?;
         let kept = row.try_get(4).step(STEP)?;

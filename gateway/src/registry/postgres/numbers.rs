@@ -6,8 +6,8 @@ use sqlx::{AssertSqlSafe, Row};
 use super::super::dialect::Dialect;
 use super::super::fault::RegistryFault;
 use super::super::numbers::{Found, Store};
-use super::discrepancy::text;
 use super::session::{Live, within};
+use super::value;
 
 impl Store for Live {
     const DIALECT: Dialect = Dialect::Postgres;
@@ -22,7 +22,11 @@ impl Store for Live {
             query = query.bind(column);
         }
         let rows = within("join numbers", self.patience, query.fetch_all(&mut self.connection)).await?;
-        let cells = |row: &PgRow| (0..row.len()).map(|place| text(row, place)).collect();
+        let cells = |row: &PgRow| {
+            (0..row.len())
+                .map(|place| value::text(row, place).map(str::to_owned))
+                .collect()
+        };
         Ok(rows.iter().map(cells).collect())
     }
 }

@@ -118,13 +118,10 @@ pub(in crate::registry) fn exchanges_behind(
         let mut connection = session::connect(settings, Purpose::Read).await?;
         let query = sqlx::query(TEXT).bind(Id(last));
         let rows = within(STEP, patience, query.fetch_all(&mut connection)).await?;
-        let id = |row: &PgRow| {
-            let raw = row.try_get_raw(0).step(STEP)?;
-            let bytes = raw.as_bytes().ok().and_then(|bytes| Uuid::from_slice(bytes).ok());
-            bytes.ok_or(RegistryFault::Malformed {
-                column: "relay_progress",
-            })
+        let malformed = || RegistryFault::Malformed {
+            column: "relay_progress",
         };
+        let id = |row: &PgRow| value::id(row, 0).ok_or_else(malformed);
         rows.iter().map(id).collect()
     })
 }

@@ -19,7 +19,7 @@ use super::fault::Step;
 use super::merge::{BEGIN, progress_of};
 use super::note::{self, Line};
 use super::session::{Live, Session, within};
-use super::value::Id;
+use super::value::{self, Id};
 use super::{discrepancy, ending};
 
 /// Undoes in one stride behind where the last one ended, in a transaction of its own.
@@ -205,9 +205,7 @@ impl Stride<'_> {
         let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
         let mut ended = Ended::default();
         for row in &found {
-            let exchange = row.try_get_raw(1).ok().and_then(|raw| raw.as_bytes().ok());
-            let exchange = exchange.and_then(|bytes| Uuid::from_slice(bytes).ok());
-            let exchange = exchange.ok_or(RegistryFault::Malformed { column: "exchange" })?;
+            let exchange = value::id(row, 1).ok_or(RegistryFault::Malformed { column: "exchange" })?;
             let scope: Option<String> = row.try_get(2).step(STEP)?;
             ended.add(self.table, row.try_get(0).step(STEP)?, exchange, scope.as_deref());
         }

@@ -9,7 +9,6 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use policies::dataset::Dataset;
-use ring::digest::{SHA256, digest};
 use shuguan_policies as policies;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
@@ -19,6 +18,8 @@ use super::super::fault::RegistryFault;
 use super::super::schema::{BASE_TABLES, BaseTable, ColumnSpec, ColumnType, Described, Missing, OPEN, TableSpec};
 use super::fault::Step;
 use super::session::within;
+use crate::hex::hex;
+use crate::sha256;
 
 /// How long a catalogue query or a migration's statement may take; an index over many rows needs long.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -193,7 +194,7 @@ impl Plan {
     }
 
     fn view(&mut self, dataset: Dataset, sql: &str, known: Option<&BTreeMap<String, String>>, comment: Option<&str>) {
-        let comment_due = format!("{}:{}", dataset.zh(), hex_digest(sql));
+        let comment_due = format!("{}:{}", dataset.zh(), short_digest(sql));
         if comment == Some(comment_due.as_str()) {
             return;
         }
@@ -288,13 +289,10 @@ fn differs(table: &TableSpec, column: &ColumnSpec, registry: &str) -> RegistryFa
     }
 }
 
-fn hex_digest(text: &str) -> String {
-    let digest = digest(&SHA256, text.as_bytes());
-    digest.as_ref().iter().take(16).fold(String::new(), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+/// The first half of SHA-256.
+fn short_digest(text: &str) -> String {
+    let digest = sha256::of(text.as_bytes());
+    hex(digest.first_chunk::<16>().unwrap_or(&[0; 16]))
 }
 
 /// Takes up what the database has of plans that released more.

@@ -12,7 +12,7 @@ use super::super::merge::stamps::{
 use super::super::schema::TableSpec;
 use super::fault::Step;
 use super::session::{Live, within};
-use super::value::Id;
+use super::value::{self, Id};
 
 const STEP: &str = "forget stamps";
 
@@ -61,9 +61,7 @@ async fn to_go_through(live: &mut Live, ending: &Ending) -> Result<Vec<(Uuid, St
     let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
     let mut due = Vec::with_capacity(found.len());
     for row in &found {
-        let exchange = row.try_get_raw(0).ok().and_then(|raw| raw.as_bytes().ok());
-        let exchange = exchange.and_then(|bytes| Uuid::from_slice(bytes).ok());
-        let exchange = exchange.ok_or(RegistryFault::Malformed { column: "exchange" })?;
+        let exchange = value::id(row, 0).ok_or(RegistryFault::Malformed { column: "exchange" })?;
         due.push((exchange, row.try_get(1).step(STEP)?));
     }
     Ok(due)

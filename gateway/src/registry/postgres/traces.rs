@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Row};
-use uuid::Uuid;
 
 use super::super::fault::RegistryFault;
 use super::super::schema::TableSpec;
 use super::super::traces::{Line, NUMBERS, Source, malformed, statements};
-use super::fault::Step;
 use super::session::{self, Purpose, within};
 use super::value;
 use crate::postgres::PostgresSettings;
@@ -44,17 +42,12 @@ fn hand_over(
     row: &PgRow,
     each: &mut (dyn FnMut(Source, &Line<'_>) + Send),
 ) -> Result<(), RegistryFault> {
-    let cells: Vec<_> = (0..row.len())
-        .map(|place| row.try_get_raw(place))
-        .collect::<Result<_, _>>()
-        .step(STEP)?;
-    let mut cells = cells.iter().map(|cell| cell.as_bytes().ok());
-    let mut next = || cells.next().flatten().ok_or_else(malformed);
-    let exchange = Uuid::from_slice(next()?).map_err(|_| malformed())?;
-    let (record, partner) = (text(next()?)?, text(next()?)?);
+    let exchange = value::id(row, 0).ok_or_else(malformed)?;
+    let text = |place| value::text(row, place).ok_or_else(malformed);
+    let (record, partner) = (text(1)?, text(2)?);
     let mut numbers = [0; NUMBERS];
-    for number in &mut numbers {
-        *number = value::int(next()?).ok_or_else(malformed)?;
+    for (number, place) in numbers.iter_mut().zip(3..) {
+        *number = value::number(row, place).ok_or_else(malformed)?;
     }
     let line = Line {
         exchange,
@@ -64,8 +57,4 @@ fn hand_over(
     };
     each(source, &line);
     Ok(())
-}
-
-fn text(bytes: &[u8]) -> Result<&str, RegistryFault> {
-    std::str::from_utf8(bytes).map_err(|_| malformed())
 }

@@ -3,8 +3,8 @@
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
-use sqlx::{Encode, Postgres, Type, ValueRef};
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgRow, PgTypeInfo, PgValueRef};
+use sqlx::{Encode, Postgres, Row, Type, ValueRef};
 use uuid::Uuid;
 
 use super::super::merge::rows::Value;
@@ -112,6 +112,31 @@ pub(super) fn decode(raw: PgValueRef<'_>, kind: ColumnType) -> Option<Value<'_>>
         ColumnType::Integer => Some(Value::Integer(int(bytes)?)),
         ColumnType::Boolean => Some(Value::Integer(i64::from(*bytes.first()?))),
     }
+}
+
+/// What a row has at a place; none where that is null.
+pub(super) fn bytes(row: &PgRow, place: usize) -> Option<&[u8]> {
+    row.try_get_raw(place).ok()?.as_bytes().ok()
+}
+
+/// The same of a `text`.
+pub(super) fn text(row: &PgRow, place: usize) -> Option<&str> {
+    std::str::from_utf8(bytes(row, place)?).ok()
+}
+
+/// The same of a `bigint`.
+pub(super) fn number(row: &PgRow, place: usize) -> Option<i64> {
+    int(bytes(row, place)?)
+}
+
+/// The same of a `boolean`.
+pub(super) fn flag(row: &PgRow, place: usize) -> Option<bool> {
+    Some(*bytes(row, place)?.first()? != 0)
+}
+
+/// The same of a `uuid`.
+pub(super) fn id(row: &PgRow, place: usize) -> Option<Uuid> {
+    Uuid::from_slice(bytes(row, place)?).ok()
 }
 
 /// A `bigint`.
