@@ -12,6 +12,7 @@ pub mod outbox;
 pub mod proven;
 pub mod settings;
 pub mod signed;
+pub mod silence;
 pub mod state;
 pub mod tied;
 pub mod witnessed;
