@@ -44,6 +44,7 @@ mod rejects;
 mod repeats;
 mod restored;
 mod revoked;
+mod several;
 mod signatures;
 mod start;
 mod stopped;

@@ -14,7 +14,8 @@ use super::exit::{Exit, Failure};
 use super::output::{Columns, Output};
 use super::sheet::SheetArgs;
 use super::watch::{self, Watch};
-use crate::client::deliver::{Asked, Feed, Pushed, constants, detect, load_trust, push_file};
+use crate::client::deliver::{Pushed, detect, load_trust, push_file};
+use crate::client::feed::{Asked, Feed, constants};
 use crate::client::tied::Tie;
 use crate::client::witnessed::{Upgraded, upgrade};
 use crate::client::{Client, ClientSettings, Listener};
@@ -153,7 +154,11 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
             again: args.again,
             patience: Duration::from_secs(args.timeout),
         };
-        let pushed = runtime.block_on(interruptible(push_file(&client, &trust, &feed, output), file))?;
+        let pushing = async {
+            let pushed = push_file(&client, &trust, &feed, output).await;
+            pushed.map_err(|undelivered| undelivered.failure(&client, &feed))
+        };
+        let pushed = runtime.block_on(interruptible(pushing, file))?;
         if !output.is_json() {
             show(&pushed, !all.is_empty(), output);
         }
