@@ -46,6 +46,7 @@ mod restored;
 mod revoked;
 mod several;
 mod signatures;
+mod silent;
 mod start;
 mod stopped;
 mod tamper;
