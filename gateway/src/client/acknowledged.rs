@@ -112,8 +112,9 @@ fn not_proven((text, trust): (&str, &Trust), exchange: &str, error: &NotOurs) ->
             format!("the receipt of {exchange} is of the log `{origin}`, which the trust file does not know"),
         )
         .then(
-            "when the log has begun a volume or a successor, its operator gives out volume-*.tlog-proof: `shuguan verify keys FILE --trust trust.txt -o NEW` \
-             proves it from the key that is trusted; with NEW in its place repeat this command: the batch is not taken twice. Until then do not count it as delivered",
+            "when the log has begun a volume, its operator gives out volume-*.tlog-proof: `shuguan verify keys FILE --trust trust.txt -o NEW` proves it from the key that \
+             is trusted; no file proves the successor of a log whose end was lost (`db recover`): its operator gives out another trust.txt, whose new line is to be compared \
+             with him by another way. With that in the place of the old one repeat this command: the batch is not taken twice. Until then do not count it as delivered",
         );
     }
     Failure::new(

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shuguan_ledger::leaf::{Event, PushEvent};
+use shuguan_ledger::note::SigningKey;
+use shuguan_ledger::trust::Trust;
 
 use super::{answered, as_answer};
 use crate::client::declared::Declared;
@@ -75,4 +77,22 @@ fn a_receipt_of_a_file_of_another_length_is_not_kept() {
         Some("its leaf says the length 900, and not 899")
     );
     assert!(!folder.path().join(format!("a.csv.{}.tlog-proof", push().x)).exists());
+}
+
+#[test]
+fn the_receipt_of_a_log_that_nobody_told_of_says_how_a_volume_and_how_a_successor_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    std::fs::write(&file, [b'x'; 900]).unwrap();
+    let other = SigningKey::from_seed("other.example", &[8; 32]).unwrap();
+    let declared = Declared::of(&feed(&file), [0; 32]).unwrap();
+    let failure = answered(&Trust::in_log(other.verifying_key()), &declared, &answer(&push())).unwrap_err();
+    let next = failure.next.unwrap();
+    for text in [
+        "a volume, its operator gives out volume-*.tlog-proof",
+        "no file proves the successor of a log whose end was lost",
+        "another trust.txt",
+    ] {
+        assert!(next.contains(text), "{text}: {next}");
+    }
 }
