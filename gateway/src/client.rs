@@ -5,15 +5,22 @@
 
 mod acknowledged;
 pub mod answer;
+pub mod batch;
 pub mod connect;
+pub mod declared;
 pub mod deliver;
+pub mod feed;
 pub mod marking;
 pub mod outbox;
+pub mod place;
+pub mod progress;
 pub mod proven;
 pub mod settings;
 pub mod signed;
+pub mod silence;
 pub mod state;
 pub mod tied;
+pub mod undelivered;
 pub mod witnessed;
 
 pub use answer::{CallError, Problem};

@@ -228,6 +228,43 @@ fn other_content_under_the_same_name_is_another_batch_and_the_same_content_is_no
     eventually("the second day", 20, || pushes(&gateway) == 2);
 }
 
+/// An `.ack` would say that the registry has it.
+#[test]
+fn a_file_that_lies_there_again_after_it_or_a_later_batch_was_recalled_is_told_so() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let folder = outbox(&gateway);
+    let _watcher = Watcher::start(&gateway, &[]);
+    for (day, name) in ["right.ndjson", "wrong.ndjson"].into_iter().enumerate() {
+        put(&folder, name, &resident(&nobody(1), ["某某", "错某"][day]), Some(""));
+        eventually("it is accepted", 20, || said(&gateway, "accepted") == day + 1);
+    }
+    let wrong = lines(&gateway).last().unwrap()["exchange"].as_str().unwrap().to_owned();
+    let client = format!("partners/{POLICE}/client.toml");
+    let recall = [
+        "recall",
+        &wrong,
+        "--why",
+        "wrong-batch",
+        "--yes",
+        "--wait",
+        "-c",
+        &client,
+    ];
+    let (code, _, error) = gateway.shuguan(&recall);
+    assert_eq!(code, 0, "{error}");
+    for (count, name) in [(1, "right.ndjson"), (2, "wrong.ndjson")] {
+        let content = std::fs::read(folder.join(name)).unwrap();
+        std::fs::remove_file(folder.join(name)).unwrap();
+        std::fs::remove_file(folder.join(format!("{name}.ack"))).unwrap();
+        put(&folder, name, &content, Some(""));
+        eventually("it is told", 20, || said(&gateway, "refused") == count);
+        let err = std::fs::read_to_string(folder.join(format!("{name}.err"))).unwrap();
+        assert!(err.contains("recalled") && err.contains("push --again"), "{err}");
+    }
+    assert_eq!(pushes(&gateway), 2);
+}
+
 #[test]
 fn a_folder_rests_while_we_may_not_send_and_others_go_on() {
     let gateway = Deployment::new();

@@ -314,7 +314,22 @@ fn a_batch_names_the_later_ones_that_were_recalled_and_no_others() {
         let gateway = Deployment::new();
         let running = gateway.serve();
         let people = |names: &str| [resident(&nobody(1), names), resident(&nobody(2), names)].concat();
-        let right = pushed(&running, &gateway, people("甲某")).await;
+        std::fs::write(gateway.path("right.ndjson"), people("甲某")).unwrap();
+        let push = |again: &[&str]| {
+            let first = [
+                "push",
+                "right.ndjson",
+                "--record",
+                RESIDENT,
+                "--purpose",
+                "enrolment.registration",
+            ];
+            told(&gateway, &[&first, again].concat())
+        };
+        let (code, document, error) = push(&[]);
+        assert_eq!(code, 0, "{error}");
+        let right = document["items"][0]["exchange"].as_str();
+        let right = right.unwrap_or_else(|| panic!("{document}")).to_owned();
         let wrong = pushed(&running, &gateway, people("错某")).await;
         let behind = pushed(&running, &gateway, resident(&nobody(3), "丙某").to_vec()).await;
         eventually("they are in", 20, || gateway.leaves_of("relayed").len() == 3);
@@ -329,6 +344,17 @@ fn a_batch_names_the_later_ones_that_were_recalled_and_no_others() {
             let document = as_police(&running, &gateway, Call::get(path)).await.json();
             assert_eq!(document["recalled_behind"], named, "{document}");
         }
+        // The file that was pushed first is the same batch, and its sender is told what that means.
+        let (code, _, error) = push(&[]);
+        assert!(
+            code == 3 && error.contains(&wrong) && error.contains("push --again"),
+            "{code} {error}"
+        );
+        let (code, _, error) = push(&["--again"]);
+        assert_eq!(code, 0, "{error}");
+        eventually("it is in again", 20, || {
+            registry_rows(&gateway.registry(), OPEN)[0] == "3"
+        });
         assert_eq!(running.stop(), Some(0));
     });
 }

@@ -8,7 +8,7 @@ use shuguan_tests::Deployment;
 
 use crate::feeds::{POLICE, RESIDENT, nobody, resident};
 
-fn push(gateway: &Deployment, arguments: &[&str]) -> (i32, Value, String) {
+pub(crate) fn push(gateway: &Deployment, arguments: &[&str]) -> (i32, Value, String) {
     let client = format!("partners/{POLICE}/client.toml");
     let base = [
         "push",
@@ -23,11 +23,11 @@ fn push(gateway: &Deployment, arguments: &[&str]) -> (i32, Value, String) {
 }
 
 /// The exchange of a push's only file.
-fn exchange(pushed: &Value) -> String {
+pub(crate) fn exchange(pushed: &Value) -> String {
     pushed["items"][0]["exchange"].as_str().unwrap().to_owned()
 }
 
-fn put(gateway: &Deployment, name: &str, n: u32) -> PathBuf {
+pub(crate) fn put(gateway: &Deployment, name: &str, n: u32) -> PathBuf {
     let path = gateway.path(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, resident(&nobody(n), "某某")).unwrap();
@@ -411,4 +411,46 @@ fn a_state_that_cannot_be_read_is_told_and_nothing_is_sent() {
         assert!(error.contains("feed.ndjson.shuguan-push"), "{error}");
     }
     assert!(gateway.leaves_of("push").is_empty());
+}
+
+/// Takes a batch back.
+fn recall(gateway: &Deployment, exchange: &str) {
+    let client = format!("partners/{POLICE}/client.toml");
+    let words = [
+        "recall",
+        exchange,
+        "--why",
+        "wrong-batch",
+        "--yes",
+        "--wait",
+        "-c",
+        &client,
+    ];
+    let (code, _, error) = gateway.shuguan(&words);
+    assert_eq!(code, 0, "{error}");
+}
+
+#[test]
+fn again_sends_what_was_recalled_however_often_its_file_was_something_else_between() {
+    const PURPOSE: &str = "enrolment.registration";
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let file = put(&gateway, "feed.ndjson", 1);
+    let content = fs::read(&file).unwrap();
+    let (code, first, error) = push_as(&gateway, RESIDENT, PURPOSE, &[]);
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(push_as(&gateway, RESIDENT, "enrolment.registraton", &[]).0, 3);
+    fs::write(&file, "{\"citizen_id\":\"1\",\"name\":\"某某\"}\n".repeat(3)).unwrap();
+    assert_eq!(push_as(&gateway, RESIDENT, PURPOSE, &[]).0, 3);
+    fs::write(&file, content).unwrap();
+    let (code, second, error) = push_as(&gateway, RESIDENT, PURPOSE, &[]);
+    assert_eq!(code, 0, "{error}");
+    assert_ne!(exchange(&second), exchange(&first), "other content went between");
+    recall(&gateway, &exchange(&first));
+    recall(&gateway, &exchange(&second));
+    let (code, third, error) = push_as(&gateway, RESIDENT, PURPOSE, &["--again"]);
+    assert_eq!((code, &third["items"][0]["replayed"]), (0, &false.into()), "{error}");
+    assert!(![exchange(&first), exchange(&second)].contains(&exchange(&third)));
+    let (code, same, error) = push_as(&gateway, RESIDENT, PURPOSE, &[]);
+    assert_eq!((code, exchange(&same)), (0, exchange(&third)), "{error}");
 }

@@ -11,8 +11,11 @@ use shuguan_ledger::leaf::PushEvent;
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Trust;
 
-use super::deliver::{Feed, Pushed, Undelivered};
+use super::declared::Declared;
+use super::deliver::Pushed;
+use super::feed::Feed;
 use super::proven::{NotOurs, Sent, push_of, same};
+use super::undelivered::Undelivered;
 use super::{CallError, Client, connect};
 use crate::command::exit::{Exit, Failure};
 use crate::durable::write_whole;
@@ -24,7 +27,8 @@ const REJECTS_SHOWN: usize = 20;
 ///
 /// # Errors
 /// An answer that names no exchange, a receipt that does not bear it out, or that cannot be written.
-pub(super) fn answered(trust: &Trust, feed: &Feed<'_>, digest: &[u8; 32], answer: &Value) -> Result<Pushed, Failure> {
+pub(super) fn answered(trust: &Trust, declared: &Declared<'_>, answer: &Value) -> Result<Pushed, Failure> {
+    let feed = &declared.feed;
     let mut pushed = read(feed, answer)?;
     let text = answer.get("receipt").and_then(Value::as_str).unwrap_or_default();
     let bytes = std::fs::metadata(feed.file).map_or(0, |file| file.len());
@@ -32,7 +36,7 @@ pub(super) fn answered(trust: &Trust, feed: &Feed<'_>, digest: &[u8; 32], answer
     let proven = push_of(text, trust, Some(&pushed.exchange), &sent)
         .and_then(|(index, event)| bears_out(&event, &pushed).map(|()| index));
     pushed.index = proven.map_err(|error| not_proven((text, trust), &pushed.exchange, &error))?;
-    keep(feed, text, digest, &mut pushed)?;
+    keep(feed, text, &declared.digest, &mut pushed)?;
     Ok(pushed)
 }
 
@@ -41,8 +45,7 @@ pub(super) fn answered(trust: &Trust, feed: &Feed<'_>, digest: &[u8; 32], answer
 pub(super) async fn known(
     client: &Client,
     trust: &Trust,
-    feed: &Feed<'_>,
-    digest: &[u8; 32],
+    declared: &Declared<'_>,
     exchange: &str,
 ) -> Result<Option<Pushed>, Undelivered> {
     let asked = match client.get(&format!("/v1/exchanges/{exchange}/receipt"), &[]).await {
@@ -54,8 +57,8 @@ pub(super) async fn known(
         Err(CallError::Problem(problem)) if problem.status == 404 => return Ok(None),
         Err(error) => return Err(Undelivered::Call(error)),
     };
-    let bytes = std::fs::metadata(feed.file).map_or(0, |file| file.len());
-    let proven = push_of(&text, trust, Some(exchange), &sent(feed, bytes));
+    let bytes = std::fs::metadata(declared.feed.file).map_or(0, |file| file.len());
+    let proven = push_of(&text, trust, Some(exchange), &sent(&declared.feed, bytes));
     let (_, event) = proven.map_err(|error| not_proven((&text, trust), exchange, &error))?;
     // They are shown, and are no proof: without them the answer is the same.
     let path = format!("/v1/exchanges/{exchange}/rejects?format=json");
@@ -63,12 +66,7 @@ pub(super) async fn known(
         0 => Value::Null,
         _ => client.get_json(&path).await.unwrap_or_default(),
     };
-    Ok(Some(answered(
-        trust,
-        feed,
-        digest,
-        &as_answer(&event, &text, &rejects),
-    )?))
+    Ok(Some(answered(trust, declared, &as_answer(&event, &text, &rejects))?))
 }
 
 /// What the answer was, as far as it can be told now.
@@ -114,8 +112,9 @@ fn not_proven((text, trust): (&str, &Trust), exchange: &str, error: &NotOurs) ->
             format!("the receipt of {exchange} is of the log `{origin}`, which the trust file does not know"),
         )
         .then(
-            "when the log has begun a volume or a successor, its operator gives out volume-*.tlog-proof: `shuguan verify keys FILE --trust trust.txt -o NEW` \
-             proves it from the key that is trusted; with NEW in its place repeat this command: the batch is not taken twice. Until then do not count it as delivered",
+            "when the log has begun a volume, its operator gives out volume-*.tlog-proof: `shuguan verify keys FILE --trust trust.txt -o NEW` proves it from the key that \
+             is trusted; no file proves the successor of a log whose end was lost (`db recover`): its operator gives out another trust.txt, whose new line is to be compared \
+             with him by another way. With that in the place of the old one repeat this command: the batch is not taken twice. Until then do not count it as delivered",
         );
     }
     Failure::new(
@@ -150,6 +149,7 @@ fn read(feed: &Feed<'_>, answer: &Value) -> Result<Pushed, Failure> {
         receipt: PathBuf::new(),
         replayed: part("replayed").as_bool().unwrap_or(false),
         recalled: false,
+        recalled_behind: Vec::new(),
     })
 }
 

@@ -59,6 +59,13 @@ impl Problem {
         let about_us = others.iter().any(|refusal| refusal.code() == self.code);
         matches!(self.status, 400 | 413 | 415 | 422) && !about_us
     }
+
+    /// Whether the refusal says nothing of another file: it is about this one, which may have changed under our hands, or about its key.
+    pub fn is_of_one_file(&self) -> bool {
+        let changed = [Refusal::BadDigest, Refusal::BodyIncomplete];
+        let is_changed = changed.iter().any(|refusal| refusal.code() == self.code);
+        self.is_about_the_file() || self.fits_no_day || self.status == 409 || is_changed
+    }
 }
 
 /// One row of a problem or reject report.

@@ -13,7 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{AlertDescription, RootCertStore};
@@ -26,6 +26,7 @@ use tokio_rustls::TlsConnector;
 use super::answer::{CallError, Problem};
 use super::settings::ClientSettings;
 use super::signed::Signer;
+use super::silence::Silence;
 use crate::command::exit::Failure;
 use crate::refusal::Refusal;
 use crate::signature::Profile;
@@ -55,6 +56,7 @@ pub struct Client {
     host: String,
     port: u16,
     signer: Option<Signer>,
+    silence: Silence,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -88,8 +90,15 @@ impl Client {
             host,
             port,
             signer: Signer::open(settings)?,
+            silence: Silence::default(),
             connection: Mutex::new(None),
         })
+    }
+
+    /// The same, which listens so long to a gateway that says nothing.
+    #[must_use]
+    pub fn with(self, silence: Silence) -> Self {
+        Self { silence, ..self }
     }
 
     /// `https://host:port`, for messages.
@@ -210,6 +219,7 @@ impl Client {
         let opening = async {
             let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
             tcp.set_nodelay(true)?;
+            self.silence.heed(&tcp)?;
             let name = ServerName::try_from(self.host.clone()).map_err(std::io::Error::other)?;
             TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await
         };
@@ -220,12 +230,8 @@ impl Client {
         let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
         let io = TokioIo::new(tls);
         if h2 {
-            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-                .initial_stream_window_size(1 << 20)
-                .initial_connection_window_size(4 << 20)
-                .handshake(io)
-                .await
-                .map_err(|error| explain(&error))?;
+            let opened = self.silence.http2().handshake(io).await;
+            let (sender, connection) = opened.map_err(|error| explain(&error))?;
             return Ok(Connection {
                 sender: Sender::Two(sender),
                 task: spawn(connection),

@@ -24,7 +24,8 @@ use super::serve::not_started;
 use super::verify::{ReadLog, read_log};
 use super::{config, discrepancies};
 use crate::chain::Chain;
-use crate::client::deliver::{Asked, Feed, Pushed, load_trust, push_file};
+use crate::client::deliver::{Pushed, load_trust, push_file};
+use crate::client::feed::{Asked, Feed};
 use crate::client::{CallError, Client, ClientSettings, Listener};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -272,7 +273,9 @@ async fn push_all(args: &DemoArgs, trust: &Trust, output: &Output) -> Result<Vec
             again: false,
             patience: PATIENCE,
         };
-        all.push(push_file(&client(args, feed.partner)?, trust, &request, &quiet(output)).await?);
+        let client = client(args, feed.partner)?;
+        let pushed = push_file(&client, trust, &request, &quiet(output)).await;
+        all.push(pushed.map_err(|undelivered| undelivered.failure(&client, &request))?);
     }
     show_pushed(&all, output);
     Ok(all)

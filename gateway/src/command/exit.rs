@@ -27,6 +27,27 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// Which of two a script wants to know of: the one after which more is to be done by a person, or sooner.
+    #[must_use]
+    pub fn or_worse(self, other: Self) -> Self {
+        const ORDER: [Exit; 10] = [
+            Exit::Done,
+            Exit::Partial,
+            Exit::Refused,
+            Exit::Usage,
+            Exit::Local,
+            Exit::Unheard,
+            Exit::RateLimited,
+            Exit::Unreached,
+            Exit::NotProven,
+            Exit::Interrupted,
+        ];
+        let weight = |exit: Self| ORDER.iter().position(|known| *known == exit);
+        if weight(other) > weight(self) { other } else { self }
+    }
+}
+
 /// What went wrong, where, why and what to do next.
 #[derive(Debug)]
 pub struct Failure {

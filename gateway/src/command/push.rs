@@ -1,12 +1,15 @@
 //! `shuguan push FILE…`: send feeds, learn what was accepted, keep the proof.
 //!
 //! Takes files; gives counts, the first rejects and a verified receipt beside each file. A file is read twice, first for its digest, then
-//! while it is sent, so memory does not grow with it. Running the command twice is harmless: the idempotency key stays with the content until it is
-//! answered, and then the exchange does; what was not answered for longer than the gateway knows a key is not sent again.
+//! while it is sent, so memory does not grow with it. Running the command twice, also at the same time, is harmless: the idempotency key stays with the content
+//! until it is answered, and then the exchange does; what was not answered for longer than the gateway knows a key is not sent again. What is about one file
+//! holds up no other.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Serialize;
 use shuguan_adapters::layout::Encoding;
 use shuguan_ledger::trust::Trust;
 
@@ -14,7 +17,8 @@ use super::exit::{Exit, Failure};
 use super::output::{Columns, Output};
 use super::sheet::SheetArgs;
 use super::watch::{self, Watch};
-use crate::client::deliver::{Asked, Feed, Pushed, constants, detect, load_trust, push_file};
+use crate::client::deliver::{Pushed, detect, load_trust, push_file};
+use crate::client::feed::{Asked, Feed, constants};
 use crate::client::tied::Tie;
 use crate::client::witnessed::{Upgraded, upgrade};
 use crate::client::{Client, ClientSettings, Listener};
@@ -38,9 +42,11 @@ DROP FOLDER
   when that is lost, its .ack tells by a last line that only this client can write and read whether it is of this content.
 
 EXIT CODES
-  0 all accepted · 1 local failure · 3 refused, or recalled before: --again · 4 not reached (repeat) · 5 some rows rejected
+  0 all accepted · 1 local failure · 3 refused, or this or a later batch was recalled: --again · 4 not reached (repeat) · 5 some rows rejected
   6 the receipt does not verify · 7 rate limited
-  8 sent before and never answered, over 7 days ago or declared otherwise, so not known whether it was taken: reconcile, then --again")]
+  8 sent before and never answered, over 7 days ago or declared otherwise, so not known whether it was taken: reconcile, then --again
+  Of several files each is tried, unless the gateway is not reached or says no to us, and the gravest of their codes is given; `--json` tells of
+  those that were sent in `items`, of the others in `failures` and `untried`")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct PushArgs {
     /// Files to send, one batch each.
@@ -135,35 +141,136 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
         };
         return runtime.block_on(watch::run(&watch, &client, &trust, output));
     }
-    let mut all = Vec::new();
-    for file in &args.files {
-        let content_type = match args.layout {
-            Some(_) => Some(of_layout(args.content_type.as_deref(), args.charset.as_deref())),
-            None => content_type(args.content_type.as_deref(), args.charset.as_deref(), &args.sheet, file)?,
-        };
-        let feed = Feed {
-            file,
-            record: args.record.as_deref().unwrap_or_default(),
-            purpose: args.purpose.as_deref().unwrap_or_default(),
-            content_type,
-            asked: asked(&args),
-            state: args.state.as_deref(),
-            receipt: None,
-            tie: None,
-            again: args.again,
-            patience: Duration::from_secs(args.timeout),
-        };
-        let pushed = runtime.block_on(interruptible(push_file(&client, &trust, &feed, output), file))?;
-        if !output.is_json() {
-            show(&pushed, !all.is_empty(), output);
-        }
-        all.push(pushed);
+    let mut told = runtime.block_on(push_all(&args, &client, &trust, output));
+    if let Err(failure) = runtime.block_on(witnessed(&client, &trust, &told.items, output)) {
+        told.tell(&failure);
     }
-    runtime.block_on(witnessed(&client, &trust, &all, output))?;
     if output.is_json() {
-        output.json("shuguan.pushes.v1", &all);
+        output.json("shuguan.pushes.v1", &told);
     }
-    Ok(verdict(&all, args.rejects_ok))
+    Ok(verdict(&told.items, args.rejects_ok).or_worse(told.worst))
+}
+
+/// What became of all files.
+#[derive(Debug, Serialize)]
+struct Told {
+    /// Those that were delivered.
+    items: Vec<Pushed>,
+    /// Those that were not, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<Failed>,
+    /// Those that were not tried, because what held up another would hold up these too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    untried: Vec<String>,
+    /// What the process ends with for those that were not delivered.
+    #[serde(skip)]
+    worst: Exit,
+}
+
+/// A file that was not delivered.
+#[derive(Debug, Serialize)]
+struct Failed {
+    file: String,
+    /// What the process would end with if it were the only one.
+    exit: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl Told {
+    /// On stderr at once, whatever the form.
+    fn tell(&mut self, failure: &Failure) {
+        // Without a terminal to write to there is still the exit code.
+        let _ = writeln!(std::io::stderr(), "{failure}");
+        self.worst = self.worst.or_worse(failure.exit);
+    }
+
+    fn failed(&mut self, file: &Path, failure: Failure) {
+        self.tell(&failure);
+        self.failures.push(Failed {
+            file: file.display().to_string(),
+            exit: failure.exit as u8,
+            code: failure.code,
+            what: failure.what,
+            why: failure.why,
+            next: failure.next,
+        });
+    }
+}
+
+/// Sends the files one after the other. What is about one of them holds up no other; a gateway that is not reached, or says no to us, holds up all.
+async fn push_all(args: &PushArgs, client: &Client, trust: &Trust, output: &Output) -> Told {
+    let mut told = Told {
+        items: Vec::new(),
+        failures: Vec::new(),
+        untried: Vec::new(),
+        worst: Exit::Done,
+    };
+    let mut files = args.files.iter();
+    for file in files.by_ref() {
+        match push_one(args, client, trust, file, output).await {
+            Ok(pushed) => {
+                if !output.is_json() {
+                    show(&pushed, !told.items.is_empty(), output);
+                }
+                told.items.push(pushed);
+            }
+            Err((failure, is_of_one_file)) => {
+                told.failed(file, failure);
+                if !is_of_one_file {
+                    break;
+                }
+            }
+        }
+    }
+    told.untried = files.map(|file| file.display().to_string()).collect();
+    if !told.untried.is_empty() {
+        output.note(format!("not tried after that: {}", told.untried.join(", ")));
+    }
+    told
+}
+
+/// Sends one file; a failure with whether it says nothing of another file.
+async fn push_one(
+    args: &PushArgs,
+    client: &Client,
+    trust: &Trust,
+    file: &Path,
+    output: &Output,
+) -> Result<Pushed, (Failure, bool)> {
+    let feed = feed(args, file).map_err(|failure| (failure, true))?;
+    tokio::select! {
+        pushed = push_file(client, trust, &feed, output) => pushed.map_err(|undelivered| {
+            let is_of_one_file = undelivered.is_of_one_file();
+            (undelivered.failure(client, &feed), is_of_one_file)
+        }),
+        _ = tokio::signal::ctrl_c() => Err((interrupted(file), false)),
+    }
+}
+
+fn feed<'a>(args: &'a PushArgs, file: &'a Path) -> Result<Feed<'a>, Failure> {
+    let (stated, charset) = (args.content_type.as_deref(), args.charset.as_deref());
+    let content_type = match args.layout {
+        Some(_) => Some(of_layout(stated, charset)),
+        None => content_type(stated, charset, &args.sheet, file)?,
+    };
+    Ok(Feed {
+        file,
+        record: args.record.as_deref().unwrap_or_default(),
+        purpose: args.purpose.as_deref().unwrap_or_default(),
+        content_type,
+        asked: asked(args),
+        state: args.state.as_deref(),
+        receipt: None,
+        tie: None,
+        again: args.again,
+        patience: Duration::from_secs(args.timeout),
+    })
 }
 
 /// How long `push` and `pull` wait for witnesses.
@@ -236,17 +343,14 @@ pub(crate) fn of_layout(stated: Option<&str>, charset: Option<&str>) -> String {
     }
 }
 
-async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>, file: &Path) -> Result<T, Failure> {
-    tokio::select! {
-        done = work => done,
-        _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, format!("interrupted while sending `{}`", file.display()))
-            .because("the gateway may have accepted it without our having heard of it; its idempotency key is kept, so sent again it is the same batch")
-            .then("run the same command again; with `--again` only for this file and those after it")),
-    }
+fn interrupted(file: &Path) -> Failure {
+    Failure::new(Exit::Interrupted, format!("interrupted while sending `{}`", file.display()))
+        .because("the gateway may have accepted it without our having heard of it; its idempotency key is kept, so sent again it is the same batch")
+        .then("run the same command again; with `--again` only for this file and those after it")
 }
 
 fn verdict(all: &[Pushed], rejects_ok: Option<f64>) -> Exit {
-    if all.iter().any(|pushed| pushed.recalled) {
+    if all.iter().any(Pushed::is_taken_back) {
         return Exit::Refused;
     }
     let received: u64 = all.iter().map(|pushed| pushed.received).sum();
@@ -299,6 +403,11 @@ fn show(pushed: &Pushed, continued: bool, output: &Output) {
         output.note(
             "  this batch was recalled, and nothing of it goes into the registry: push --again sends it as a new one",
         );
+    } else if pushed.is_taken_back() {
+        output.note(format!(
+            "  a later batch of this record type was recalled ({}), and what it had written over of this one is not in the registry: push --again sends this one as a new one",
+            pushed.recalled_behind.join(", ")
+        ));
     }
     output.note(format!("  receipt verified: {}", pushed.receipt.display()));
 }

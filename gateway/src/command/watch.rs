@@ -17,26 +17,29 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::push;
-use super::sheet::SheetArgs;
-use crate::client::deliver::{
-    Asked, Feed, Progress, Pushed, Undelivered, attempt_once, bring_back, constants, digest_of, wait_before,
-};
+use crate::client::batch::Batch;
+use crate::client::declared::Declared;
+use crate::client::deliver::{Pushed, attempt_once, wait_before};
 use crate::client::outbox::{Item, Outbox, Said, beside};
-use crate::client::state::{Done, PushState, state_path};
+use crate::client::place::Place;
+use crate::client::progress::Progress;
+use crate::client::state::{Done, PushState, Standing};
 use crate::client::tied::Tie;
-use crate::client::{CallError, Client, Problem, connect};
+use crate::client::undelivered::Undelivered;
+use crate::client::{CallError, Client, connect};
 use crate::clock::Clock;
 use crate::durable::write_whole;
-use crate::hex::hex;
-use crate::refusal::Refusal;
 
 mod fate;
 mod known;
+mod meant;
 mod refused;
+mod taken_back;
 
-use fate::{Fate, fate_of, has_changed, problem_csv, unheard};
+use fate::{Fate, fate_of, has_changed, problem_csv, unheard, unread};
 use known::Known;
+use meant::meant;
+use taken_back::unless_taken_back;
 
 /// Keeps two watchers out of one folder.
 const LOCK: &str = ".shuguan-watch.lock";
@@ -126,7 +129,9 @@ impl Watcher<'_> {
         loop {
             let now_us = self.clock.now_us();
             let found = self.outbox.look(now_us);
-            self.tell_faults(found.faults);
+            for (path, fault) in found.faults {
+                self.tell_fault(path, fault, Exit::Refused);
+            }
             let mut wait = None;
             let mut sent = 0;
             for item in &found.ready {
@@ -134,9 +139,9 @@ impl Watcher<'_> {
                 if self.resting.get(&folder).is_some_and(|until| *until > now_us) {
                     continue;
                 }
-                let fate = self.attempt(item).await?;
-                sent += u32::from(!matches!(fate, Fate::Changed | Fate::Unread(_)));
-                wait = self.conclude(item, folder, fate).await?;
+                let (is_news, later) = self.deliver(item, folder).await?;
+                sent += u32::from(is_news);
+                wait = later;
                 if wait.is_some() {
                     break;
                 }
@@ -151,142 +156,102 @@ impl Watcher<'_> {
         }
     }
 
-    /// Sends one file once.
-    async fn attempt(&self, item: &Item) -> Result<Fate, Failure> {
-        let refused = |refusal: Refusal, why: &str| {
-            let problem = Problem {
-                code: refusal.code().into(),
-                title: refusal.zh().into(),
-                detail: Some(why.to_owned()),
-                ..Problem::default()
-            };
-            Ok(Fate::refused(&problem))
-        };
+    /// Sends one file once and writes down what became of it, and nobody else may send it meanwhile; gives whether anything did, and how long to wait when
+    /// nothing can be sent now.
+    async fn deliver(&mut self, item: &Item, folder: PathBuf) -> Result<(bool, Option<Duration>), Failure> {
         // Before anything else, because every other fate is written down in it.
-        let path = state_path(&item.file, None);
-        let before = match PushState::load(&path) {
-            Ok(before) => before,
-            Err(failure) => return Ok(Fate::Unread(failure.to_string())),
-        };
-        let Some(record) = &item.said.record else {
-            return refused(
-                Refusal::UnknownRecordType,
-                "the folder stands for no record type: name it like `public-security/resident`, or put a drop.toml into it",
-            );
-        };
-        let Some(purpose) = &item.said.purpose else {
-            return refused(
-                Refusal::MissingPurpose,
-                "add `--purpose P`, or `purpose = \"P\"` to a drop.toml",
-            );
-        };
-        let companion = match &item.companion {
-            Ok(companion) => companion.clone(),
-            Err(why) => return refused(Refusal::BadRequest, &format!("the companion file: {why}")),
-        };
-        let digest = match digest_of(&item.file) {
-            Ok(digest) => digest,
-            Err(_) if has_changed(item) => return Ok(Fate::Changed),
-            Err(failure) => return Ok(Fate::Unread(failure.what)),
-        };
-        if companion.sha256.is_some_and(|stated| stated != digest) {
-            return refused(Refusal::BadDigest, "the file is not the one that its companion states");
-        }
-        let (stated, charset) = (item.said.content_type.as_deref(), item.said.charset.as_deref());
-        let content_type = match item.said.layout {
-            Some(_) => Some(push::of_layout(stated, charset)),
-            None => match push::content_type(stated, charset, &SheetArgs::default(), &item.file) {
-                Ok(content_type) => content_type,
-                Err(failure) => return refused(Refusal::UnsupportedType, &failure.what),
-            },
-        };
-        let mut feed = Feed {
-            file: &item.file,
-            record,
-            purpose,
-            content_type,
-            asked: Asked {
-                mode: item.said.mode.clone(),
-                scope: item.said.scope.clone(),
-                count: companion.count,
-                layout: item.said.layout.clone(),
-                constants: constants(&besides(&companion.constants, item.said.constants.as_deref())),
-            },
-            state: None,
-            receipt: Some(beside(&item.file, "ack")),
-            tie: Some(self.watch.tie),
-            again: false,
-            patience: Duration::ZERO,
-        };
-        let before = match before {
-            Some(_) => {
-                match bring_back(&feed, &path, &hex(&digest)) {
-                    Ok(()) => {}
-                    Err(_) if has_changed(item) => return Ok(Fate::Changed),
-                    Err(failure) => return Ok(Fate::Unread(failure.to_string())),
-                }
-                PushState::load(&path)?
+        let mut place = match Place::take(&item.file, None, Duration::ZERO).await {
+            Ok(place) => place,
+            Err(Undelivered::Failed(failure)) => return Err(failure),
+            Err(Undelivered::OfFile(failure)) => {
+                self.tell_fault(item.file.clone(), failure.to_string(), Exit::Refused);
+                return Ok((false, None));
             }
-            None => None,
-        };
-        let known = if before.is_some() {
-            Known::Nothing
-        } else {
-            let open = self.outbox.unanswered(&hex(&digest));
-            known::of(item, self.trust, &feed, &digest, &open)?
-        };
-        match known {
-            Known::Nothing => {}
-            Known::Delivered { exchange, by } => return Ok(Fate::Known { exchange, by }),
-            Known::OtherReceipt(why) => {
-                self.log(
-                    item,
-                    json!({ "state": "fault", "why": format!("the receipt beside it is not its own: {why}") }),
-                );
+            Err(_) => {
+                self.tell_busy(item);
+                return Ok((false, None));
             }
+        };
+        let fate = match meant(item, self.watch.tie) {
+            Ok(stated) => {
+                let fate = self.attempt(item, &stated, &mut place).await?;
+                unless_taken_back(self.client, fate).await
+            }
+            Err(fate) => fate,
+        };
+        let is_news = fate.is_news();
+        let wait = self.conclude(item, folder, fate, &mut place).await?;
+        Ok((is_news, wait))
+    }
+
+    /// Sends it, unless it was delivered before. What was refused for the count of before goes with that of now: it was not accepted, so it can.
+    async fn attempt(&self, item: &Item, stated: &Declared<'_>, place: &mut Place) -> Result<Fate, Failure> {
+        match self.known(item, stated, place) {
+            Ok(None) => {}
+            Ok(Some(fate)) => return Ok(fate),
+            Err(failure) => return Ok(unread(item, failure.to_string())),
         }
-        forget_refusal(item, before)?;
-        // A companion that came or went since does not make another batch of what was sent, and may have been accepted.
-        if let Some(before) = PushState::load(&path)?
-            && before.is_of(&hex(&digest), record, purpose, &feed.asked.canonical())
-        {
-            feed.asked.count = before.count();
-        }
-        let fate = self.send(item, &feed, &digest).await?;
-        // It was not accepted with the count of before, so it can go with that of now.
-        let is_open = || PushState::load(&path).map(|state| state.is_some_and(|state| state.is_open()));
-        if matches!(fate, Fate::Refused { .. }) && feed.asked.count != companion.count && !is_open()? {
-            PushState::forget(&path)?;
-            feed.asked.count = companion.count;
-            return self.send(item, &feed, &digest).await;
+        forget_refusal(item, place)?;
+        let fate = self.send(item, stated, place).await?;
+        let is_counted_otherwise = |state: &PushState| state.batch().count() != stated.feed.asked.count;
+        let is_free = |state: &PushState| !state.was_sent() && is_counted_otherwise(state);
+        if matches!(fate, Fate::Refused { .. }) && place.there().is_some_and(is_free) {
+            return self.send(item, stated, place).await;
         }
         Ok(fate)
     }
 
-    async fn send(&self, item: &Item, feed: &Feed<'_>, digest: &[u8; 32]) -> Result<Fate, Failure> {
-        match attempt_once(self.client, self.trust, feed, &Progress::hidden()).await {
+    /// Whether it was delivered, by what lies aside of its place or elsewhere; a state that made way comes back.
+    fn known(&self, item: &Item, stated: &Declared<'_>, place: &mut Place) -> Result<Option<Fate>, Failure> {
+        if place.there().is_some() {
+            place.bring_back(&stated.batch())?;
+            return Ok(None);
+        }
+        let open = self.outbox.unanswered(&stated.hex);
+        match known::of(item, self.trust, stated, place, &open)? {
+            Known::Nothing => Ok(None),
+            Known::Delivered { exchange, by } => Ok(Some(Fate::Known { exchange, by })),
+            Known::OtherReceipt(why) => {
+                let why = format!("the receipt beside it is not its own: {why}");
+                self.log(item, json!({ "state": "fault", "why": why }));
+                Ok(None)
+            }
+        }
+    }
+
+    async fn send(&self, item: &Item, stated: &Declared<'_>, place: &mut Place) -> Result<Fate, Failure> {
+        match attempt_once(self.client, self.trust, stated, place, &Progress::hidden()).await {
             Ok(pushed) => Ok(Fate::Accepted(Box::new(pushed))),
             Err(Undelivered::Call(error)) => Ok(fate_of(item, refused::with_rows(self.client, error).await)),
-            Err(Undelivered::Unheard(sent_us)) => Ok(match known::unnoted(item, self.trust, feed, digest)? {
+            Err(Undelivered::Unheard(sent_us)) => Ok(match known::unnoted(item, self.trust, stated, place)? {
                 Some(Known::Delivered { exchange, by }) => Fate::Known { exchange, by },
                 _ => Fate::Unheard(sent_us),
             }),
             // A file that was taken away or changed is no failure of this machine.
-            Err(Undelivered::Failed(_)) if has_changed(item) => Ok(Fate::Changed),
+            Err(Undelivered::Failed(_) | Undelivered::OfFile(_)) if has_changed(item) => Ok(Fate::Changed),
+            // Others behind it are not held up.
+            Err(Undelivered::OfFile(failure)) => Ok(Fate::refused_by(failure)),
+            // The place is ours already.
+            Err(Undelivered::Busy) => Ok(Fate::Changed),
             Err(Undelivered::Failed(failure)) => Err(failure),
         }
     }
 
     /// Writes down what became of a file; gives how long to wait when nothing can be sent now.
-    async fn conclude(&mut self, item: &Item, folder: PathBuf, fate: Fate) -> Result<Option<Duration>, Failure> {
-        let err = beside(&item.file, "err");
+    async fn conclude(
+        &mut self,
+        item: &Item,
+        folder: PathBuf,
+        fate: Fate,
+        place: &mut Place,
+    ) -> Result<Option<Duration>, Failure> {
         match fate {
             Fate::Accepted(pushed) => {
                 self.failures = 0;
-                if let Err(error) = self.write_rejects(&pushed, &err).await {
+                if let Err(error) = self.write_rejects(&pushed, &beside(&item.file, "err")).await {
                     return Ok(Some(self.later(item, &error)));
                 }
-                self.finish(item, true)?;
+                self.finish(item, place, true)?;
                 self.note_exit(if pushed.rejected > 0 { Exit::Partial } else { Exit::Done });
                 let line = json!({
                     "state": "accepted", "record": item.said.record, "exchange": pushed.exchange, "index": pushed.index,
@@ -297,19 +262,19 @@ impl Watcher<'_> {
                 Ok(None)
             }
             Fate::Known { exchange, by } => {
-                self.finish(item, true)?;
+                self.finish(item, place, true)?;
                 self.log(item, json!({ "state": "known", "exchange": exchange, "by": by }));
                 Ok(None)
             }
             Fate::Refused { code, title, report } => {
                 self.failures = 0;
-                self.refuse(item, &err, &report)?;
+                self.refuse(item, place, &report)?;
                 self.note_exit(Exit::Refused);
                 self.log(item, json!({ "state": "refused", "code": code, "title": title }));
                 Ok(None)
             }
             Fate::Unheard(sent_us) => {
-                self.refuse(item, &err, &problem_csv(&unheard(sent_us)))?;
+                self.refuse(item, place, &problem_csv(&unheard(sent_us)))?;
                 self.note_exit(Exit::Unheard);
                 self.log(item, json!({ "state": "unheard", "sent": time::format(sent_us) }));
                 Ok(None)
@@ -332,7 +297,7 @@ impl Watcher<'_> {
                 Ok(None)
             }
             Fate::Unread(why) => {
-                self.tell_faults(vec![(item.file.clone(), why)]);
+                self.tell_fault(item.file.clone(), why, Exit::Refused);
                 Ok(None)
             }
             Fate::Later(error) => Ok(Some(self.later(item, &error))),
@@ -344,10 +309,11 @@ impl Watcher<'_> {
     }
 
     /// The report beside the file, which is not sent again while that is there.
-    fn refuse(&mut self, item: &Item, err: &Path, report: &str) -> Result<(), Failure> {
-        write_whole(err, report.as_bytes())
+    fn refuse(&mut self, item: &Item, place: &mut Place, report: &str) -> Result<(), Failure> {
+        let err = beside(&item.file, "err");
+        write_whole(&err, report.as_bytes())
             .map_err(|error| Failure::local(format!("cannot write `{}`", err.display())).because(error))?;
-        self.finish(item, false)
+        self.finish(item, place, false)
     }
 
     fn later(&mut self, item: &Item, error: &CallError) -> Duration {
@@ -386,40 +352,35 @@ impl Watcher<'_> {
     }
 
     /// The last thing that is written of a file: from here on it is not sent again.
-    fn finish(&mut self, item: &Item, accepted: bool) -> Result<(), Failure> {
-        let path = state_path(&item.file, None);
+    fn finish(&mut self, item: &Item, place: &mut Place, accepted: bool) -> Result<(), Failure> {
         // What was refused on this side was never sent and has no key.
-        let mut state = match PushState::load(&path)? {
-            Some(state) => state,
-            None => PushState::of(&path, "", "", "", "", "")?,
-        };
-        state.done = Some(Done {
-            accepted,
-            stamp: item.stamp,
-        });
-        state.save(&path)?;
+        let nothing = || PushState::new(&Batch::default());
+        let state = place.there().cloned().unwrap_or_else(nothing);
+        let stamp = item.stamp;
+        place.keep(PushState {
+            done: Some(Done { accepted, stamp }),
+            ..state
+        })?;
         self.outbox.answered(item, accepted);
         Ok(())
     }
 
     fn note_exit(&mut self, exit: Exit) {
-        // The order in which a script wants to know of them.
-        let weight = |exit: Exit| {
-            [Exit::Done, Exit::Partial, Exit::Refused, Exit::Unheard, Exit::Unreached]
-                .iter()
-                .position(|e| *e == exit)
-        };
-        if self.watch.once && weight(exit) > weight(self.worst) {
-            self.worst = exit;
+        if self.watch.once {
+            self.worst = self.worst.or_worse(exit);
         }
     }
 
-    fn tell_faults(&mut self, faults: Vec<(PathBuf, String)>) {
-        for (path, fault) in faults {
-            if self.faults.insert(path.clone(), fault.clone()).as_ref() != Some(&fault) {
-                self.line(json!({ "file": path.display().to_string(), "state": "fault", "why": fault }));
-                self.note_exit(Exit::Refused);
-            }
+    /// Another push has it: what comes of that is found when it ended.
+    fn tell_busy(&mut self, item: &Item) {
+        let why = "another push of this file runs";
+        self.tell_fault(item.file.clone(), why.to_owned(), Exit::Unreached);
+    }
+
+    fn tell_fault(&mut self, path: PathBuf, fault: String, exit: Exit) {
+        if self.faults.insert(path.clone(), fault.clone()).as_ref() != Some(&fault) {
+            self.line(json!({ "file": path.display().to_string(), "state": "fault", "why": fault }));
+            self.note_exit(exit);
         }
     }
 
@@ -438,18 +399,23 @@ impl Watcher<'_> {
     }
 }
 
-/// A refused file whose `.err` was taken away is new: its old key would only repeat the old answer. One that may have been taken keeps its key, until a person
-/// who was told that it cannot be repeated takes the `.err` away.
-fn forget_refusal(item: &Item, before: Option<PushState>) -> Result<(), Failure> {
-    let path = state_path(&item.file, None);
-    let Some(state) = before.filter(|state| state.done.is_some_and(|done| !done.accepted)) else {
+/// A refused file whose `.err` was taken away is new: its old key would only repeat the old answer. One that was taken, or may have been, keeps its key; of the
+/// latter until a person who was told that it cannot be repeated takes the `.err` away, for that time has passed is not enough.
+fn forget_refusal(item: &Item, place: &mut Place) -> Result<(), Failure> {
+    let is_refused = |state: &PushState| state.done.is_some_and(|done| !done.accepted);
+    let Some(state) = place.there().cloned().filter(is_refused) else {
         return Ok(());
     };
-    // One that is refused and open was told of; that time has passed is not enough.
-    if state.is_open() && (!state.refused || beside(&item.file, "err").is_file()) {
-        return PushState { done: None, ..state }.save(&path);
+    let is_kept = match state.standing {
+        Standing::Sent(_) | Standing::Answered(_) => true,
+        Standing::Told(_) => beside(&item.file, "err").is_file(),
+        Standing::Unsent | Standing::Refused => false,
+    };
+    if is_kept {
+        place.keep(PushState { done: None, ..state })
+    } else {
+        place.forget()
     }
-    PushState::forget(&path)
 }
 
 /// One watcher a folder: two would send a file twice before either has written down its key.
@@ -484,17 +450,4 @@ async fn stop_signal() -> Result<(), Failure> {
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-/// What the companion states of the file, and of what the folder states that of which the companion says nothing.
-fn besides(own: &[String], of_folder: Option<&str>) -> Vec<String> {
-    fn field(member: &str) -> &str {
-        member.split_once('=').map_or(member, |(field, _)| field).trim()
-    }
-    let is_said = |member: &&str| own.iter().any(|own| field(own) == field(member));
-    let more = of_folder.into_iter().flat_map(|text| text.split(',')).map(str::trim);
-    let more = more
-        .filter(|member| !member.is_empty() && !is_said(member))
-        .map(str::to_owned);
-    own.iter().cloned().chain(more).collect()
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use shuguan_tests::run;
 
 use super::*;
 
@@ -18,11 +19,14 @@ fn passed(gateway: &Deployment) -> (i32, Vec<Value>) {
     (code, lines.collect())
 }
 
-/// One pass; gives the states that its lines say, in order.
-fn pass(gateway: &Deployment) -> Vec<String> {
-    let (_, lines) = passed(gateway);
+fn states_of(lines: &[Value]) -> Vec<String> {
     let states = lines.iter().map(|line| line["state"].as_str().expect("a state"));
     states.map(str::to_owned).collect()
+}
+
+/// One pass; gives the states that its lines say, in order.
+fn pass(gateway: &Deployment) -> Vec<String> {
+    states_of(&passed(gateway).1)
 }
 
 fn state(folder: &Path, name: &str) -> Value {
@@ -317,4 +321,89 @@ fn a_file_whose_state_cannot_be_read_is_told_and_not_sent_and_holds_up_no_other(
             .contains("a.ndjson.shuguan-push")
     );
     assert_eq!(pushes(&gateway), 1);
+}
+
+#[test]
+fn a_file_that_was_taken_otherwise_than_is_stated_by_now_is_told_and_holds_up_no_other() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let folder = outbox(&gateway);
+    put(&folder, "a.ndjson", &one(1), None);
+    assert_eq!(pass(&gateway), ["accepted"]);
+    // Killed before it noted that it is done with it.
+    let path = folder.join("a.ndjson.shuguan-push");
+    let mut killed = state(&folder, "a.ndjson");
+    killed.as_object_mut().expect("members").remove("done");
+    fs::write(&path, killed.to_string()).expect("a state");
+    fs::write(folder.join("drop.toml"), "charset = \"gb18030\"").expect("a drop.toml");
+    put(&folder, "z.csv", &encoded(&nobody(2)), None);
+    let (code, lines) = passed(&gateway);
+    let states = states_of(&lines);
+    assert_eq!(
+        (code, states),
+        (3, vec!["refused".into(), "accepted".into()]),
+        "{lines:?}"
+    );
+    let report = fs::read_to_string(folder.join("a.ndjson.err")).expect("a report");
+    for text in ["as utf-8, and gb18030 is stated", "shuguan recall", "remove this .err"] {
+        assert!(report.contains(text), "{text}: {report}");
+    }
+    assert_eq!((passed(&gateway), pushes(&gateway)), ((0, Vec::new()), 2), "told once");
+    // Stated as it was sent, it is what was taken: its key was not thrown away with the report.
+    fs::remove_file(folder.join("drop.toml")).expect("a drop.toml");
+    fs::remove_file(folder.join("a.ndjson.err")).expect("a report");
+    assert_eq!(pass(&gateway), ["accepted"]);
+    assert_eq!(pushes(&gateway), 2);
+}
+
+#[test]
+fn a_name_beside_which_nothing_can_be_noted_is_told_and_holds_up_no_other() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let folder = outbox(&gateway);
+    let name = format!("{}.ndjson", "a".repeat(240));
+    fs::write(folder.join(name), one(1)).expect("a file");
+    put(&folder, "b.ndjson", &one(2), None);
+    let (code, lines) = passed(&gateway);
+    let states = states_of(&lines);
+    assert_eq!(
+        (code, states),
+        (3, vec!["fault".into(), "accepted".into()]),
+        "{lines:?}"
+    );
+    assert!(
+        lines[0]["why"].as_str().expect("a reason").contains("shorter name"),
+        "{lines:?}"
+    );
+    assert_eq!(pushes(&gateway), 1);
+}
+
+/// One resident in GB18030, all of it ASCII but the name.
+fn encoded(citizen_id: &str) -> Vec<u8> {
+    let text = format!("citizen_id,name\n{citizen_id},某某\n");
+    encoding_rs::GB18030.encode(&text).0.into_owned()
+}
+
+#[test]
+fn a_file_that_another_push_has_is_left_to_it_and_holds_up_no_other() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let folder = outbox(&gateway);
+    put(&folder, "a.ndjson", &one(1), None);
+    put(&folder, "b.ndjson", &one(2), None);
+    let place = run(shuguan::client::place::Place::take(
+        &folder.join("a.ndjson"),
+        None,
+        Duration::ZERO,
+    ));
+    let (code, lines) = passed(&gateway);
+    let states = states_of(&lines);
+    assert_eq!(
+        (code, states),
+        (4, vec!["fault".into(), "accepted".into()]),
+        "{lines:?}"
+    );
+    drop(place);
+    assert_eq!(pass(&gateway), ["accepted"]);
+    assert_eq!(pushes(&gateway), 2);
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use tempfile::TempDir;
 
 use super::{Beside, Found, Item, Outbox, Said, beside};
-use crate::client::state::{Done, Open, PushState, state_path};
+use crate::client::batch::Batch;
+use crate::client::state::{Done, PushState, Standing, state_path};
 
 const NOW_US: i64 = 1_900_000_000_000_000;
 const SECOND_US: i64 = 1_000_000;
@@ -209,7 +210,7 @@ fn a_file_is_answered_until_it_changes_and_a_refused_one_until_its_err_is_gone()
     let mut outbox = Outbox::new(folder.path(), Said::default(), 5);
     let item = outbox.look(NOW_US).ready.remove(0);
     let path = state_path(&item.file, None);
-    let mut state = PushState::of(&path, "d", "r", "p", "", "").unwrap();
+    let mut state = fresh("d");
     let done = |accepted| Done {
         accepted,
         stamp: item.stamp,
@@ -230,10 +231,20 @@ fn a_file_is_answered_until_it_changes_and_a_refused_one_until_its_err_is_gone()
     assert_eq!(look(&folder).ready.len(), 1, "other content under the same name");
 }
 
+fn fresh(digest: &str) -> PushState {
+    PushState::new(&Batch {
+        digest,
+        record: "r",
+        purpose: "p",
+        manner: "",
+        content_type: "",
+    })
+}
+
 /// Writes down that a file was answered as it was found.
 fn answer(item: &Item, accepted: bool) {
     let path = state_path(&item.file, None);
-    let mut state = PushState::of(&path, "d", "r", "p", "", "").unwrap();
+    let mut state = fresh("d");
     let stamp = item.stamp;
     state.done = Some(Done { accepted, stamp });
     state.save(&path).unwrap();
@@ -310,12 +321,15 @@ fn a_file_whose_answer_never_came_is_found_by_its_content_and_one_that_cannot_be
     let path = |name: &str| state_path(&states.join(name), None);
     for digest in ["open", "answered"] {
         let path = path(digest);
-        let mut state = PushState::of(&path, digest, "r", "p", "", "").unwrap();
-        state.note_sent(&path, NOW_US).unwrap();
-        if digest == "answered" {
-            state.open = Open::No;
-            state.save(&path).unwrap();
-        }
+        let standing = match digest {
+            "open" => Standing::Sent(NOW_US),
+            _ => Standing::Answered("x".to_owned()),
+        };
+        let state = PushState {
+            standing,
+            ..fresh(digest)
+        };
+        state.save(&path).unwrap();
     }
     std::fs::write(path("damaged"), "{").unwrap();
     let mut outbox = Outbox::new(folder.path(), Said::default(), 5);

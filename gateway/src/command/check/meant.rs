@@ -6,7 +6,7 @@
 use http::{HeaderMap, HeaderValue};
 use shuguan_adapters::catalogue::RecordType;
 
-use crate::client::deliver::constants;
+use crate::client::feed::constants;
 use crate::command::exit::{Exit, Failure};
 use crate::exchange::mode::{CONSTANTS, COUNT, MODE, Manner, SCOPE};
 use crate::exchange::stated::Stated;

@@ -83,8 +83,9 @@ mod tests {
     use serde_json::json;
 
     use super::hold;
+    use crate::client::batch::Batch;
     use crate::client::deliver::{detect, digest_of};
-    use crate::client::state::{PushState, state_path};
+    use crate::client::state::{PushState, Standing, state_path};
     use crate::command::output::Output;
     use crate::hex::hex;
 
@@ -100,8 +101,15 @@ mod tests {
         let file = folder.path().join("a.csv");
         std::fs::write(&file, "a,b\n1,2\n").unwrap();
         let digest = hex(&digest_of(&file).unwrap());
-        let mut state = PushState::of(&state_path(&file, None), &digest, "r", "p", "", "").unwrap();
-        state.exchange = Some("x".to_owned());
+        let batch = Batch {
+            digest: &digest,
+            record: "r",
+            purpose: "p",
+            manner: "",
+            content_type: "",
+        };
+        let mut state = PushState::new(&batch);
+        state.standing = Standing::Answered("x".to_owned());
         state.save(&state_path(&file, None)).unwrap();
         let layout = detect(&file).unwrap();
         let of = |exchange: &str, bytes: u64, changed: bool| {

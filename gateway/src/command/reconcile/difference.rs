@@ -3,7 +3,6 @@
 //! Takes a folder and a log of one partner; gives what to name, the gravest first. Refuses nothing.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use serde::Serialize;
 use shuguan_ledger::leaf::{Event, Leaf};
@@ -121,7 +120,7 @@ impl Batch {
         Some(Self {
             record: state.record.clone(),
             bytes: std::fs::metadata(file).ok().map(|file| file.len()),
-            at: time::format(state.sent_us(Path::new(state_file))?),
+            at: time::format(state.open_since()?),
         })
     }
 }
@@ -155,7 +154,7 @@ pub(super) fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
     let states = folder.states.iter();
     let answered: HashMap<&str, &str> = states
         .clone()
-        .filter_map(|(file, state)| Some((state.exchange.as_deref()?, file.as_str())))
+        .filter_map(|(file, state)| Some((state.exchange()?, file.as_str())))
         .collect();
     for (exchange, logged) in &log.exchanges {
         let file = here.get(exchange.as_str()).map(|own| own.file.clone());
@@ -208,14 +207,16 @@ pub(super) fn of_receipt(what: What, own: &Own) -> Named {
 
 /// One content, record type and purpose under two exchanges.
 pub(super) fn doubled(folder: &Folder) -> Vec<Named> {
-    let mut seen: HashMap<(&str, &str, &str), &str> = HashMap::new();
+    let mut seen: HashMap<[&str; 3], &str> = HashMap::new();
     let mut named = Vec::new();
     for (file, state) in &folder.states {
-        let Some(exchange) = state.exchange.as_deref() else {
+        let Some(exchange) = state.exchange() else {
             continue;
         };
-        let content = (state.digest.as_str(), state.record.as_str(), state.purpose.as_str());
-        if seen.insert(content, exchange).is_some_and(|before| before != exchange) {
+        if seen
+            .insert(state.batch().meant(), exchange)
+            .is_some_and(|before| before != exchange)
+        {
             named.push(Named {
                 exchange: Some(exchange.to_owned()),
                 file: Some(file.clone()),

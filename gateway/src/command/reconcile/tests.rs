@@ -21,7 +21,7 @@ use super::difference::{What, compare};
 use super::folder::{Folder, Own};
 use super::logged::{Log, Logged, of_journal, reread, take};
 use super::numbers::Numbers;
-use crate::client::state::{Done, Open, PushState, Stamp};
+use crate::client::state::{Done, PushState, Stamp, Standing};
 use crate::clock::Clock;
 use crate::command::exit::Exit;
 use crate::command::output::Output;
@@ -221,41 +221,35 @@ fn a_receipt_that_the_log_does_not_bear_out_comes_first_unless_the_copy_ends_bef
 
 #[test]
 fn one_file_under_two_exchanges_is_doubled_and_one_without_an_answer_is_unanswered() {
-    let state = |digest: &str, exchange: Option<&str>| PushState {
+    let state = |digest: &str, standing: Standing| PushState {
         digest: digest.into(),
         record: "r".into(),
         purpose: "p".into(),
         key: "k".into(),
         manner: String::new(),
         content_type: String::new(),
-        exchange: exchange.map(str::to_owned),
-        refused: false,
-        open: Open::NotNoted,
+        standing,
         done: None,
     };
+    let answered = |exchange: &str| Standing::Answered(exchange.to_owned());
     let refused = Some(Done {
         accepted: false,
         stamp: Stamp::default(),
     });
     let states = [
-        state("1", Some("a")),
-        state("1", Some("a")),
-        state("1", Some("b")),
-        state("2", Some("c")),
-        state("3", None),
+        state("1", answered("a")),
+        state("1", answered("a")),
+        state("1", answered("b")),
+        state("2", answered("c")),
+        state("3", Standing::Sent(1)),
+        state("4", Standing::Refused),
         PushState {
-            refused: true,
-            ..state("4", None)
+            done: refused,
+            ..state("5", Standing::Unsent)
         },
         PushState {
-            open: Open::No,
             done: refused,
-            ..state("5", None)
-        },
-        PushState {
-            open: Open::Since(1),
-            done: refused,
-            ..state("6", None)
+            ..state("6", Standing::Told(1))
         },
     ];
     let folder = Folder {

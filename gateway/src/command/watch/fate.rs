@@ -4,9 +4,11 @@
 //! about the file: one about who we are or what we may do now leaves the file as good as it was.
 
 use crate::api::report::COLUMNS;
-use crate::client::deliver::{Pushed, why_unheard};
+use crate::client::deliver::Pushed;
 use crate::client::outbox::{Item, stamp};
+use crate::client::undelivered::why_unheard;
 use crate::client::{CallError, Problem};
+use crate::command::exit::Failure;
 use crate::csv_text;
 use crate::refusal::Refusal;
 
@@ -44,6 +46,34 @@ impl Fate {
             report: problem_csv(problem),
         }
     }
+
+    /// Refused on this side, for this reason.
+    pub(super) fn refused_for(refusal: Refusal, why: &str) -> Self {
+        Self::refused(&Problem {
+            code: refusal.code().into(),
+            title: refusal.zh().into(),
+            detail: Some(why.to_owned()),
+            ..Problem::default()
+        })
+    }
+
+    /// Refused on this side, for what a failure says of this file alone.
+    pub(super) fn refused_by(failure: Failure) -> Self {
+        let otherwise = "otherwise state it as it was sent, and remove this .err";
+        let next = failure.next.map(|next| format!("{next}; {otherwise}"));
+        Self::refused(&Problem {
+            code: failure.code.unwrap_or_default(),
+            title: failure.what,
+            detail: failure.why,
+            next,
+            ..Problem::default()
+        })
+    }
+
+    /// Whether anything was sent or written down of the file: there may be more to send by now.
+    pub(super) fn is_news(&self) -> bool {
+        !matches!(self, Self::Changed | Self::Unread(_))
+    }
 }
 
 pub(super) fn fate_of(item: &Item, error: CallError) -> Fate {
@@ -77,6 +107,15 @@ fn fate_of_unchanged(error: CallError) -> Fate {
 /// Whether it is the quota of a grant, and not the gateway, that says when to come again.
 fn is_spent(error: &CallError) -> bool {
     matches!(error, CallError::Problem(problem) if problem.code == Refusal::QuotaExceeded.code())
+}
+
+/// What cannot be read, unless it was taken away or changed meanwhile.
+pub(super) fn unread(item: &Item, why: String) -> Fate {
+    if has_changed(item) {
+        Fate::Changed
+    } else {
+        Fate::Unread(why)
+    }
 }
 
 pub(super) fn has_changed(item: &Item) -> bool {

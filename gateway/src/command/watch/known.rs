@@ -11,14 +11,14 @@ use std::path::Path;
 use shuguan_ledger::trust::Trust;
 
 use crate::chain::Chain;
-use crate::client::deliver::{Feed, digest_of};
+use crate::client::declared::Declared;
+use crate::client::deliver::digest_of;
 use crate::client::outbox::{Beside, Item, beside};
+use crate::client::place::Place;
 use crate::client::proven::{Sent, push_of};
-use crate::client::state::{Open, PushState, state_path};
+use crate::client::state::{PushState, Standing};
 use crate::command::exit::Failure;
 use crate::command::verify::read_receipt;
-use crate::durable;
-use crate::hex::hex;
 
 /// What is known of a file.
 pub(super) enum Known {
@@ -37,20 +37,20 @@ pub(super) enum Known {
 pub(super) fn of(
     item: &Item,
     trust: &Trust,
-    feed: &Feed<'_>,
-    digest: &[u8; 32],
+    declared: &Declared<'_>,
+    place: &mut Place,
     open: &[&Path],
 ) -> Result<Known, Failure> {
-    if let Some(state) = moved(item, feed, &hex(digest))? {
-        return delivered(item, &state, "moved");
+    if let Some(state) = moved(item, declared)? {
+        return delivered(place, state, "moved");
     }
-    let known = match receipt(item, trust, feed, digest) {
-        Ok(Some((exchange, by))) => return by_receipt(item, feed, digest, exchange, by),
+    let known = match receipt(item, trust, declared) {
+        Ok(Some((exchange, by))) => return by_receipt(declared, place, exchange, by),
         Ok(None) => Known::Nothing,
         Err(why) => Known::OtherReceipt(why),
     };
     for state in open {
-        if take_over(item, feed, digest, state)? {
+        if take_over(declared, place, state)? {
             break;
         }
     }
@@ -60,62 +60,52 @@ pub(super) fn of(
 /// The exchange of a file whose answer never came, when the receipt beside it is tied to its content: the answer came, and was not noted.
 ///
 /// # Errors
-/// When its state cannot be read or written.
+/// When its state cannot be written.
 pub(super) fn unnoted(
     item: &Item,
     trust: &Trust,
-    feed: &Feed<'_>,
-    digest: &[u8; 32],
+    declared: &Declared<'_>,
+    place: &mut Place,
 ) -> Result<Option<Known>, Failure> {
-    match receipt(item, trust, feed, digest) {
-        Ok(Some((exchange, TIED))) => by_receipt(item, feed, digest, exchange, TIED).map(Some),
+    match receipt(item, trust, declared) {
+        Ok(Some((exchange, TIED))) => by_receipt(declared, place, exchange, TIED).map(Some),
         _ => Ok(None),
     }
 }
 
 fn by_receipt(
-    item: &Item,
-    feed: &Feed<'_>,
-    digest: &[u8; 32],
+    declared: &Declared<'_>,
+    place: &mut Place,
     exchange: String,
     by: &'static str,
 ) -> Result<Known, Failure> {
-    let path = state_path(&item.file, None);
-    let manner = feed.asked.canonical();
-    let known = PushState::of(&path, &hex(digest), feed.record, feed.purpose, &manner, "")?;
-    let (exchange, open) = (Some(exchange), Open::No);
-    delivered(
-        item,
-        &PushState {
-            exchange,
-            open,
-            ..known
-        },
-        by,
-    )
+    let there = place.there().filter(|there| there.batch().is(&declared.stated()));
+    let state = there.cloned().unwrap_or_else(|| PushState::new(&declared.stated()));
+    let standing = Standing::Answered(exchange);
+    delivered(place, PushState { standing, ..state }, by)
 }
 
 /// The key of a file whose answer never came goes with it, when it is meant for the same and left its place; true: it did.
-fn take_over(item: &Item, feed: &Feed<'_>, digest: &[u8; 32], open: &Path) -> Result<bool, Failure> {
-    let same = |state: &PushState| state.is_of(&hex(digest), feed.record, feed.purpose, &feed.asked.canonical());
-    let state = PushState::load(open)?.filter(|state| state.is_open() && same(state));
+fn take_over(declared: &Declared<'_>, place: &mut Place, open: &Path) -> Result<bool, Failure> {
+    let same = |state: &PushState| state.is_open() && state.batch().is(&declared.stated());
+    let Some(state) = PushState::load(open)?.filter(same) else {
+        return Ok(false);
+    };
     let left = open.with_extension("");
-    if state.is_none() || digest_of(&left).is_ok_and(|there| there == *digest) {
+    if digest_of(&left).is_ok_and(|there| there == declared.digest) {
         return Ok(false);
     }
-    durable::rename(open, &state_path(&item.file, None))
-        .map_err(|error| Failure::local(format!("cannot rename `{}`", open.display())).because(error))?;
+    place.bring(open, state)?;
     Ok(true)
 }
 
 /// The state of the file in its former place: the same content with the same moment of change, meant for the same.
-fn moved(item: &Item, feed: &Feed<'_>, digest: &str) -> Result<Option<PushState>, Failure> {
+fn moved(item: &Item, declared: &Declared<'_>) -> Result<Option<PushState>, Failure> {
     let state = match &item.moved_from {
         Some(from) => PushState::load(from)?,
         None => None,
     };
-    let same = |state: &PushState| state.is_of(digest, feed.record, feed.purpose, &feed.asked.canonical());
-    Ok(state.filter(|state| state.exchange.is_some() && same(state)))
+    Ok(state.filter(|state| state.exchange().is_some() && state.batch().is(&declared.stated())))
 }
 
 /// It is tied to the content.
@@ -125,18 +115,13 @@ const BY_LENGTH: &str = "receipt-by-length";
 
 /// The exchange of the receipt beside the file, when it is one of this file, and how that is known. One that is older than the file counts only when it is tied to
 /// its content, and else is that of a file that had the name before.
-fn receipt(
-    item: &Item,
-    trust: &Trust,
-    feed: &Feed<'_>,
-    digest: &[u8; 32],
-) -> Result<Option<(String, &'static str)>, String> {
+fn receipt(item: &Item, trust: &Trust, declared: &Declared<'_>) -> Result<Option<(String, &'static str)>, String> {
     let is_newer = match item.receipt {
         Beside::Nothing => return Ok(None),
         Beside::Older => false,
         Beside::Newer => true,
     };
-    let found = of_this_file(item, trust, feed, digest);
+    let found = of_this_file(item, trust, declared);
     match found {
         Ok((exchange, Some(true))) => Ok(Some((exchange, TIED))),
         _ if !is_newer => Ok(None),
@@ -147,12 +132,8 @@ fn receipt(
 }
 
 /// The exchange of a receipt that fits the file, and what its last line says of the content.
-fn of_this_file(
-    item: &Item,
-    trust: &Trust,
-    feed: &Feed<'_>,
-    digest: &[u8; 32],
-) -> Result<(String, Option<bool>), String> {
+fn of_this_file(item: &Item, trust: &Trust, declared: &Declared<'_>) -> Result<(String, Option<bool>), String> {
+    let feed = &declared.feed;
     let text = read_receipt(&beside(&item.file, "ack")).map_err(|failure| failure.what)?;
     let sent = Sent {
         record: feed.record,
@@ -162,12 +143,12 @@ fn of_this_file(
         bytes: item.stamp.bytes,
     };
     let (_, event) = push_of(&text, trust, None, &sent).map_err(|error| Chain(&error).to_string())?;
-    let judged = feed.tie.and_then(|tie| tie.judge(&text, &event.x, digest));
+    let judged = feed.tie.and_then(|tie| tie.judge(&text, &event.x, &declared.digest));
     Ok((event.x, judged))
 }
 
-fn delivered(item: &Item, state: &PushState, by: &'static str) -> Result<Known, Failure> {
-    state.save(&state_path(&item.file, None))?;
-    let exchange = state.exchange.clone().unwrap_or_default();
+fn delivered(place: &mut Place, state: PushState, by: &'static str) -> Result<Known, Failure> {
+    let exchange = state.exchange().unwrap_or_default().to_owned();
+    place.keep(state)?;
     Ok(Known::Delivered { exchange, by })
 }
