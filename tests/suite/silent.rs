@@ -53,6 +53,7 @@ fn a_gateway_that_stands_still_counts_as_not_reached_and_what_it_was_sent_is_the
             panic!("nobody answered");
         };
         assert_eq!(error.retry(), Some(None), "as of one that is down: {error}");
+        assert_eq!(error.to_string(), "the gateway fell silent");
         let patient = Feed {
             patience: Duration::from_secs(20),
             ..feed.clone()

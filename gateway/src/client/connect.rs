@@ -345,6 +345,9 @@ fn explain(error: &(dyn Error + 'static)) -> CallError {
             );
         }
         if let Some(hyper) = error.downcast_ref::<hyper::Error>() {
+            if hyper.is_timeout() {
+                return CallError::Network("the gateway fell silent".into());
+            }
             closed |= hyper.is_closed() || hyper.is_incomplete_message() || hyper.is_canceled();
         }
         cause = error.source();
