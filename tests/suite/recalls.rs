@@ -345,11 +345,10 @@ fn a_batch_names_the_later_ones_that_were_recalled_and_no_others() {
             assert_eq!(document["recalled_behind"], named, "{document}");
         }
         // The file that was pushed first is the same batch, and its sender is told what that means.
-        let (code, _, error) = push(&[]);
-        assert!(
-            code == 3 && error.contains(&wrong) && error.contains("push --again"),
-            "{code} {error}"
-        );
+        let (code, document, error) = push(&[]);
+        let told = &document["items"][0];
+        assert_eq!((code, &told["replayed"]), (3, &Value::Bool(true)), "{error}");
+        assert_eq!(told["recalled_behind"], serde_json::json!([wrong]));
         let (code, _, error) = push(&["--again"]);
         assert_eq!(code, 0, "{error}");
         eventually("it is in again", 20, || {
