@@ -192,6 +192,10 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
                     .into_iter()
                     .filter_map(|(name, value)| Some((name.to_owned(), value?))),
             );
+            if let Some(recall) = view.recall {
+                let state = if recall.is_done { "done" } else { "waiting" };
+                members.insert("recall".into(), json!({ "exchange": recall.exchange, "state": state }));
+            }
             let policies = api.stations.policies.load();
             if let Some(plan) = policies.plans().find(|plan| plan.hash() == event.plan.0) {
                 members.insert("withheld".into(), json!(withheld(plan)));

@@ -3,7 +3,9 @@
 //! Takes the entry of a recall, which the sequencer seals together with the batch's end in the inbox; gives the relay what it has to undo, oldest
 //! first and each with what the log says became of it, and seals that it is undone. All of it is read from the leaves, so a crash anywhere forgets nothing. Refuses a second recall of a batch.
 
-use shuguan_ledger::leaf::{Digest, Event, Leaf, RecallEvent, RecalledEvent, Reference};
+use std::ops::ControlFlow;
+
+use shuguan_ledger::leaf::{Digest, Event, Leaf, PushEvent, RecallEvent, RecalledEvent, Reference};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
@@ -31,6 +33,15 @@ pub struct KeptRecall {
     pub event: RecallEvent,
     /// What its `recalled` leaf says.
     pub done: Option<RecalledEvent>,
+}
+
+/// What became of the recall of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecallStanding {
+    /// Its exchange.
+    pub exchange: Uuid,
+    /// A leaf says that the registry has carried it out.
+    pub is_done: bool,
 }
 
 impl KeptRecall {
@@ -102,6 +113,29 @@ impl Reader {
             })
         };
         rows.into_iter().map(kept).collect()
+    }
+
+    /// The recall of a push, and whether the registry has carried it out.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(super) fn recall_of(&self, leaf: u64, push: &PushEvent) -> Result<Option<RecallStanding>, JournalFault> {
+        let about = values![leaf, push.p.as_str(), push.rec.as_str()];
+        let mut standing = None;
+        self.each("read the recalls", statements::RECALLS_OF, about, |row| {
+            let cells = || Ok((row.get(0)?, row.get(1)?));
+            let (bytes, done): (Vec<u8>, Option<u64>) = cells().map_err(JournalFault::store("read the recalls"))?;
+            let (_, event, exchange) = recall(&bytes)?;
+            if event.of.i != leaf {
+                return Ok(ControlFlow::Continue(()));
+            }
+            standing = Some(RecallStanding {
+                exchange,
+                is_done: done.is_some(),
+            });
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(standing)
     }
 }
 
