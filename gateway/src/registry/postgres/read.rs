@@ -110,9 +110,9 @@ pub(in crate::registry) fn progress_of(
 pub(in crate::registry) fn exchanges_behind(
     settings: &PostgresSettings,
     last: Uuid,
-) -> Result<Vec<Uuid>, RegistryFault> {
+) -> Result<Vec<(Uuid, u64)>, RegistryFault> {
     const STEP: &str = "list the exchanges";
-    const TEXT: &str = "SELECT exchange FROM relay_progress WHERE exchange > $1 ORDER BY exchange LIMIT 1000";
+    const TEXT: &str = "SELECT exchange, leaf FROM relay_progress WHERE exchange > $1 ORDER BY exchange LIMIT 1000";
     session::aside(async || {
         let patience = Duration::from_millis(settings.read_timeout_ms.into());
         let mut connection = session::connect(settings, Purpose::Read).await?;
@@ -121,7 +121,9 @@ pub(in crate::registry) fn exchanges_behind(
         let id = |row: &PgRow| {
             let raw = row.try_get_raw(0).step(STEP)?;
             let bytes = raw.as_bytes().ok().and_then(|bytes| Uuid::from_slice(bytes).ok());
-            bytes.ok_or(RegistryFault::Malformed {
+            let leaf: i64 = row.try_get(1).step(STEP)?;
+            let known = bytes.zip(u64::try_from(leaf).ok());
+            known.ok_or(RegistryFault::Malformed {
                 column: "relay_progress",
             })
         };
