@@ -57,7 +57,7 @@ use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::LimitsSection;
 use crate::extract::Extracts;
-use crate::journal::{Journal, Sealed};
+use crate::journal::{Journal, JournalFault, SealError, Sealed};
 use crate::layouts::Layouts;
 use crate::limits::absences::{Absences, Resting};
 use crate::limits::quota::{DayQuota, Exhausted, Quotas};
@@ -312,8 +312,15 @@ impl From<Refused> for Stop {
 }
 
 impl From<Fault> for Stop {
+    /// A journal that the machine or its server keeps from us is one that is not available, whatever was asked of it.
     fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+        let source = fault.source.as_deref();
+        let journal = source.and_then(|source| source.downcast_ref::<JournalFault>());
+        if !journal.is_some_and(JournalFault::is_of_the_machine) {
+            return Self::Fault(fault);
+        }
+        tracing::error!(cause = %fault.chain(), "the journal is not available");
+        seal::unavailable(SealError::Unavailable)
     }
 }
 
@@ -359,5 +366,36 @@ impl From<Limited> for Stop {
         let mut refused = Refused::new(limited.refusal).retry_after(limited.retry_after_s);
         refused.allowance = Some(limited.allowance);
         refused.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+    use std::path::PathBuf;
+
+    use super::{Fault, JournalFault, Refusal, Stop};
+
+    fn stop(kind: ErrorKind) -> Stop {
+        let fault = JournalFault::File {
+            what: "write",
+            path: PathBuf::from("payload"),
+            source: Error::from(kind),
+        };
+        Fault::from_error("encrypt a part")(fault).into()
+    }
+
+    #[test]
+    fn a_journal_without_room_is_not_available_and_a_damaged_one_is_a_fault() {
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::TimedOut] {
+            let stop = stop(kind);
+            assert!(
+                matches!(&stop, Stop::Refused(refused) if refused.refusal == Refusal::JournalUnavailable && refused.retry_after_s.is_some()),
+                "{stop:?}"
+            );
+        }
+        assert!(matches!(stop(ErrorKind::NotFound), Stop::Fault(_)));
+        let damaged = Fault::from_error("read a leaf")(JournalFault::Damaged("a leaf".into()));
+        assert!(matches!(damaged.into(), Stop::Fault(_)));
     }
 }

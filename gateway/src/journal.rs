@@ -8,6 +8,7 @@
 //! | `settings` | how it is opened |
 //! | `entry` → `sequencer` → `group` → `proofread` | what is sealed, in which order, what one transaction writes, and whether that is what was hashed |
 //! | `shared` | what the sequencer tells every handle: the newest checkpoint, the backlog, the stop flag |
+//! | `commits` | whether it commits, as of this moment |
 //! | `log_time` | the time that the log goes on by |
 //! | `numbers` | the number of each exchange among its partner's |
 //! | `copyback` | the write-ahead log back into the database, beside the sequencer |
@@ -40,6 +41,7 @@ mod answers;
 mod backup;
 mod bounds;
 mod columns;
+mod commits;
 mod committed;
 mod copyback;
 mod cosigned;
@@ -90,7 +92,7 @@ mod views;
 mod volumes;
 mod written_under;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -108,6 +110,7 @@ pub use backup::{
 pub use bounds::Uploading;
 pub(crate) use columns::run_lengths;
 pub use columns::{ColumnDigests, part_digest};
+pub use commits::Committing;
 pub use committed::{Borne, borne_out};
 use copyback::CopyBack;
 pub use cosigned::Cosigned;
@@ -126,7 +129,7 @@ pub use log_keys::{KeyOrder, check_head, log_keys_of, names_of, own_trust};
 pub use log_time::{ClockStanding, LogTime};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
-pub use recalls::KeptRecall;
+pub use recalls::{KeptRecall, RecallStanding};
 pub use receipt_keys::{ReceiptKeySpan, receipt_key_in_force};
 pub use refusals::RefusalDraft;
 pub use relaying::Erased;
@@ -174,6 +177,8 @@ struct Inner {
     kek: Arc<Kek>,
     vault: Arc<Vault>,
     payloads: Arc<Path>,
+    /// The file of a journal in one.
+    database: Option<PathBuf>,
     time: Arc<LogTime>,
     head: Arc<Head>,
     inbox_bytes_max: u64,
@@ -268,6 +273,7 @@ impl Journal {
             backlog: backlog(&store)?,
             uploads: bounds::Uploads::default(),
             overdue: std::sync::RwLock::default(),
+            commits: commits::Commits::default(),
             failed: watch::Sender::new(false),
             prune_on: std::sync::atomic::AtomicBool::new(false),
         });
@@ -311,6 +317,7 @@ impl Journal {
                 kek,
                 vault: Arc::new(vault),
                 payloads: settings.payloads.as_path().into(),
+                database: settings.place.file().map(Path::to_owned),
                 time,
                 head,
                 inbox_bytes_max: settings.inbox_bytes_max,
@@ -502,6 +509,11 @@ impl Journal {
         self.inner.shared.backlog.read()
     }
 
+    /// How often something moved in what waits for the relay; costs nothing.
+    pub fn inbox_moves(&self) -> u64 {
+        self.inner.shared.backlog.moves()
+    }
+
     fn refusals(&self) -> std::sync::MutexGuard<'_, Refusals> {
         self.inner.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -584,8 +596,10 @@ fn backlog(store: &Store) -> Result<BacklogCounters, JournalFault> {
         .into_iter()
         .map(|(partner, _, bytes)| (partner, bytes))
         .collect();
+    let recalls = store.one(statements::OPEN_RECALLS, &[]);
+    let recalls = recalls.map_err(JournalFault::store("count the recalls"))?;
     let oldest = store.one(statements::OLDEST_WAITING, &[]);
-    Ok(BacklogCounters::new(exchanges, partners, oldest.unwrap_or(0)))
+    Ok(BacklogCounters::new(exchanges, partners, recalls, oldest.unwrap_or(0)))
 }
 
 /// Seals the `start` leaf, on the caller's thread, before the sequencer has its own.

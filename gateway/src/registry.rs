@@ -378,11 +378,14 @@ impl Registry {
         }
     }
 
-    /// The exchanges that the registry knows, by id, behind one, at most 1,000. Blocks.
+    /// The exchanges that the registry knows, by id, behind one, at most 1,000, each with the index of its leaf as it was told. Blocks.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub fn exchanges_behind(settings: &RegistrySettings, last: Option<Uuid>) -> Result<Vec<Uuid>, RegistryFault> {
+    pub fn exchanges_behind(
+        settings: &RegistrySettings,
+        last: Option<Uuid>,
+    ) -> Result<Vec<(Uuid, u64)>, RegistryFault> {
         let last = last.unwrap_or_default();
         match settings {
             RegistrySettings::Sqlite(settings) => sqlite::exchanges_behind(&sqlite::open_reader(settings)?, last),

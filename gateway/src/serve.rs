@@ -6,6 +6,7 @@
 
 mod clock_light;
 mod inbox_light;
+mod journal_light;
 mod kept;
 mod log_keys;
 mod receipt_keys;
@@ -223,6 +224,12 @@ impl Gateway {
         self.workers.spawn(count_refused(journal.clone(), refusals));
         self.workers
             .spawn(kept::watch(Arc::clone(&self.stations), self.readiness.clone()));
+        self.workers
+            .spawn(kept::watch_aside(Arc::clone(&self.stations), self.readiness.clone()));
+        self.workers
+            .spawn(tend(Arc::clone(&self.stations), self.readiness.clone()));
+        self.workers
+            .spawn(journal_light::watch(journal.clone(), self.readiness.clone()));
         self.workers.spawn(watch(
             Arc::clone(&self.stations),
             Arc::clone(&self.revoked),
@@ -432,7 +439,27 @@ async fn count_refused(journal: Journal, mut refusals: mpsc::Receiver<Refusal>) 
     }
 }
 
-/// Once a second: what time demands of the journal, and the lights of `/readyz`.
+/// Once a second: what time demands of the journal and of what is owed to it. All of it may wait for the journal.
+async fn tend(stations: Arc<Stations>, readiness: Readiness) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let mut volume = None;
+    loop {
+        tick.tick().await;
+        let now_us = stations.clock.now_us();
+        stations.extracts.sweep();
+        // An agreement can end without another bundle.
+        pull::end_unheld(&stations).await;
+        settle(&stations).await;
+        // A year that is over is a notice and no fault: the volume goes on until an operator turns it.
+        if let Some((light, said)) = volumes::describe(&stations.journal, &mut volume, now_us).await {
+            readiness.report("volume", light, said);
+        }
+        // Whether it commits, its own light says.
+        let _ = stations.journal.tick(now_us).await;
+    }
+}
+
+/// Once a second: the lights of `/readyz`. Waits for nobody, so that none stands still with what it is about.
 async fn watch(
     stations: Arc<Stations>,
     revoked: Arc<ArcSwap<RevocationSet>>,
@@ -442,24 +469,11 @@ async fn watch(
     relay: RelayStatus,
 ) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
-    let mut volume = None;
     loop {
         tick.tick().await;
         let (now_us, wall_us) = (stations.clock.now_us(), stations.wall.now_us());
         let (light, said) = clock_light::describe(stations.journal.time().standing());
         readiness.report("clock", light, said);
-        stations.extracts.sweep();
-        // An agreement can end without another bundle.
-        pull::end_unheld(&stations).await;
-        settle(&stations).await;
-        // A year that is over is a notice and no fault: the volume goes on until an operator turns it.
-        if let Some((light, said)) = volumes::describe(&stations.journal, &mut volume, now_us).await {
-            readiness.report("volume", light, said);
-        }
-        match stations.journal.tick(now_us).await {
-            Ok(()) => readiness.report("journal", Light::Green, "it commits"),
-            Err(_) => readiness.report("journal", Light::Red, "it cannot commit; pushes are answered 503"),
-        }
         let (light, detail) = crl_light(&revoked.load(), wall_us / 1_000_000);
         readiness.report("crl", light, detail);
         let (light, detail) = keeper.in_force().describe(wall_us / 1_000_000);
@@ -495,10 +509,11 @@ async fn watch(
             (light, "")
         };
         let detail = format!(
-            "{standing}{rests}{}{} exchanges wait, the oldest for {} s; {} rows/s; pace {} %; last error {}{}",
+            "{standing}{rests}{}{} exchanges wait, the oldest for {} s{}; {} rows/s; pace {} %; last error {}{}",
             apart(&snapshot.recalls_apart),
             snapshot.backlog_exchanges,
             snapshot.lag_s,
+            recalls(stations.journal.backlog().recalls, snapshot.recalls_apart.len()),
             snapshot.rows_per_s,
             snapshot.pace_percent,
             snapshot.last_error.unwrap_or("none"),
@@ -527,6 +542,14 @@ async fn settle(stations: &Arc<Stations>) {
 
 /// So long may the registry owe an answer before it is said to hang, seconds.
 const OWING_S: u64 = 5;
+
+/// What is said of recalls that wait, besides those that the registry refuses.
+fn recalls(open: u64, apart: usize) -> String {
+    match open.saturating_sub(apart as u64) {
+        0 => String::new(),
+        waiting => format!("; {waiting} recalls wait"),
+    }
+}
 
 /// What is said of recalls that the registry refuses.
 fn apart(recalls: &[RecallApart]) -> String {

@@ -121,6 +121,11 @@ fn what_is_set_aside_is_released_or_discarded_by_the_operator_and_by_nobody_else
             .unwrap();
         done(&gateway, &["resume"]);
         eventually("both are set aside", 30, || aside(&gateway).len() == 2);
+        let says = |path: &str, what: &str| running.health(path).unwrap_or_default().1.contains(what);
+        eventually("the light says so soon", 4, || {
+            says("/readyz", "2 batches wait for an operator")
+        });
+        assert!(says("/metrics", "shuguan_inbox_set_aside 2"));
         let said: Vec<_> = leaves(&gateway.journal())
             .into_iter()
             .filter(|leaf| leaf["k"] == "set-aside")

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use shuguan_tests::{Cut, Deployment, Identity, Postgres, Running, eventually, run, status_kib};
+use shuguan_tests::signed::content_digest;
+use shuguan_tests::{Call, Cut, Deployment, Identity, Postgres, Running, eventually, run, status_kib};
 use tokio::task::JoinSet;
 
 use crate::crash::slow_relay;
-use crate::feeds::POLICE;
+use crate::feeds::{NDJSON, POLICE, RESIDENT, clean};
 use crate::load::{Sender, TABLE, in_the_registry_once, provenance_on, sealed_once, settled};
 use crate::random::Random;
 
@@ -205,5 +206,51 @@ fn a_server_that_stands_still_holds_up_no_sender_and_nothing_is_doubled_when_it_
         let senders = load(senders, &gateway, &identity, still).await;
         signal("CONT");
         nothing_lost_nothing_doubled(&gateway, (running, &postgres), senders, &identity).await;
+    });
+}
+
+/// What the gateway says of its journal is so at each look, also while nobody pushes.
+#[test]
+fn a_journal_that_is_not_reached_or_stands_still_is_told_at_once_and_no_longer_than_it_is_so() {
+    let Some(postgres) = Postgres::start("journal-light", &[]) else {
+        return;
+    };
+    let cut = Cut::to(&postgres.address());
+    let gateway = Deployment::both_at(&postgres, &cut, |text| text);
+    run(async {
+        let identity = gateway.partner(POLICE);
+        let running = gateway.serve();
+        let ready = || running.health("/readyz").is_some_and(|(status, _)| status == 200);
+        let metric = |value: u8| {
+            let told = format!("shuguan_journal_commits {value}");
+            running.health("/metrics").is_some_and(|(_, text)| text.contains(&told))
+        };
+        eventually("it is ready", 20, ready);
+        cut.close(true);
+        eventually("one that is not reached is told", 12, || !ready());
+        assert!(metric(0));
+        // So large that its key is looked for before anything is decoded.
+        let body = clean(RESIDENT, NDJSON, 300, 1);
+        let digest = content_digest(&body);
+        let call = Call::push(RESIDENT, NDJSON, body).header("content-digest", &digest);
+        let answer = running.call(call, &identity).await.expect("an answer");
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["code"]),
+            (503, &"SG5101".into())
+        );
+        assert!(answer.headers.contains_key("retry-after"), "{:?}", answer.headers);
+        cut.close(false);
+        eventually("it goes on by itself", 20, ready);
+        assert!(metric(1));
+        let processes = postgres.processes();
+        let signal = |name: &str| {
+            let done = Command::new("kill").arg(format!("-{name}")).args(&processes).output();
+            done.expect("kill runs");
+        };
+        signal("STOP");
+        eventually("one that stands still is told", 15, || !ready());
+        signal("CONT");
+        eventually("it goes on once more", 30, ready);
+        assert_eq!(running.stop(), Some(0));
     });
 }

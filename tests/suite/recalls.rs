@@ -261,6 +261,59 @@ fn what_was_recalled_and_is_right_after_all_is_pushed_again_under_a_new_key() {
 }
 
 #[test]
+fn a_recall_that_waits_is_told_and_waited_for() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let operator = |act: &str| {
+            let arguments = ["relay", act, "--format", "json", "-c", "officers/operator-li.toml"];
+            let (code, out, error) = gateway.shuguan(&arguments);
+            assert_eq!(code, 0, "{error}");
+            serde_json::from_str::<Value>(&out).unwrap()
+        };
+        let body = [resident(&nobody(1), "错"), resident(&nobody(2), "误")].concat();
+        let wrong = pushed(&running, &gateway, body).await;
+        eventually("it is in", 20, || registry_count(&gateway.registry(), TABLE) == 2);
+        operator("pause");
+        let (code, said, _) = told(&gateway, &["status", &wrong]);
+        assert!(code == 0 && said["recall"].is_null(), "{said}");
+        let answer = as_police(&running, &gateway, recall(&wrong, "one", "wrong-batch")).await;
+        assert_eq!(answer.status, 202, "{:?}", answer.body);
+        let waits = |running: &Running<'_>| {
+            let (code, said, _) = told(&gateway, &["status", &wrong]);
+            assert_eq!((code, &said["state"]), (0, &"recalled".into()), "{said}");
+            assert_eq!(said["recall"]["state"], "waiting", "{said}");
+            assert_eq!(said["recall"]["exchange"], answer.json()["exchange"], "{said}");
+            let (code, _, error) = told(&gateway, &["status", &wrong, "--wait", "--timeout", "1"]);
+            assert!(
+                code == 4 && error.contains("the registry still has it"),
+                "{code} {error}"
+            );
+            let says = |path: &str, what: &str| running.health(path).unwrap_or_default().1.contains(what);
+            eventually("the light says so", 5, || says("/readyz", "1 recalls wait"));
+            eventually("the metric says so", 5, || {
+                says("/metrics", "shuguan_recalls_waiting 1")
+            });
+            assert_eq!(operator("list")["recalls_waiting"], 1);
+            assert_eq!(registry_rows(&gateway.registry(), OPEN), ["2"]);
+        };
+        waits(&running);
+        // It is counted from the log, not remembered.
+        assert_eq!(running.stop(), Some(0));
+        let running = gateway.serve();
+        waits(&running);
+        operator("resume");
+        let (code, said, error) = told(&gateway, &["status", &wrong, "--wait"]);
+        assert_eq!((code, &said["recall"]["state"]), (0, &"done".into()), "{said}{error}");
+        assert_eq!(registry_rows(&gateway.registry(), OPEN), ["0"]);
+        let says = |path: &str, what: &str| running.health(path).unwrap_or_default().1.contains(what);
+        eventually("none waits", 5, || says("/metrics", "shuguan_recalls_waiting 0"));
+        assert!(!says("/readyz", "recalls wait"));
+        assert_eq!(running.stop(), Some(0));
+    });
+}
+
+#[test]
 fn a_recall_is_carried_out_once_whenever_the_gateway_is_killed() {
     let gateway = Deployment::new();
     killed(&gateway, &|| {

@@ -195,6 +195,10 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
             if !view.recalled_behind.is_empty() {
                 members.insert("recalled_behind".into(), json!(view.recalled_behind));
             }
+            if let Some(recall) = view.recall {
+                let state = if recall.is_done { "done" } else { "waiting" };
+                members.insert("recall".into(), json!({ "exchange": recall.exchange, "state": state }));
+            }
             let policies = api.stations.policies.load();
             if let Some(plan) = policies.plans().find(|plan| plan.hash() == event.plan.0) {
                 members.insert("withheld".into(), json!(withheld(plan)));

@@ -40,7 +40,7 @@ impl As {
 /// What became of an exchange.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "EXAMPLES\n  shuguan status 0199a3c4-… --wait -c client.toml\n\nEXIT CODES\n  0 shown · 3 refused or unknown · 4 not reached, or not relayed within --timeout"
+    after_help = "EXAMPLES\n  shuguan status 0199a3c4-… --wait -c client.toml\n\nEXIT CODES\n  0 shown · 3 refused or unknown · 4 not reached, or not relayed, or its recall not carried out, within --timeout"
 )]
 pub struct StatusArgs {
     /// The exchange id.
@@ -155,13 +155,26 @@ pub fn status(args: StatusArgs, output: &Output) -> Result<Exit, Failure> {
                 .get_json(&path)
                 .await
                 .map_err(|error| error.failure(&format!("GET {path}")))?;
-            let waiting = document.get("state").and_then(|state| state.as_str()) == Some("sealed");
-            if !args.wait || !waiting {
+            let said = |member: &str| document.pointer(member).and_then(Value::as_str);
+            let comes = said("/state") == Some("sealed");
+            let leaves = said("/recall/state") == Some("waiting");
+            if !args.wait || !(comes || leaves) {
                 return Ok(document);
             }
             if began.elapsed() > Duration::from_secs(args.timeout) {
-                return Err(Failure::new(Exit::Unreached, "the registry does not have it yet")
-                    .because("it is sealed and waits for the relay; nothing is lost")
+                let (what, why) = if leaves {
+                    (
+                        "the registry still has it",
+                        "its recall is sealed and waits for the relay",
+                    )
+                } else {
+                    (
+                        "the registry does not have it yet",
+                        "it is sealed and waits for the relay; nothing is lost",
+                    )
+                };
+                return Err(Failure::new(Exit::Unreached, what)
+                    .because(why)
                     .then("shuguan status EXCHANGE --wait"));
             }
             tokio::time::sleep(Duration::from_millis(250)).await;

@@ -195,6 +195,13 @@ fn operate(operator: &Operator, order: Option<Value>, output: &Output) -> Result
             "{exchange} is the recall of {push}; when the registry can do it: shuguan relay release {exchange}"
         ));
     }
+    let waiting = document.get("recalls_waiting").and_then(Value::as_u64).unwrap_or(0);
+    let waiting = waiting.saturating_sub(recalls.map_or(0, |apart| apart.len() as u64));
+    if waiting > 0 {
+        output.note(format!(
+            "{waiting} recalls wait for their turn: what they take back is still in the registry"
+        ));
+    }
     if document.get("paused").and_then(Value::as_bool) == Some(true) {
         output.note("the relay is paused: shuguan relay resume");
     }

@@ -178,6 +178,7 @@ async fn document(desk: &Desk, leaf: Option<u64>, discarded: Option<Uuid>) -> Re
         "schema": "shuguan.relay-acts.v1",
         "paused": desk.console.relay.is_paused(),
         "relay": snapshot,
+        "recalls_waiting": stations.journal.backlog().recalls,
         "set_aside": aside.iter().map(|one| json!({
             "exchange": one.exchange,
             "record": one.record,

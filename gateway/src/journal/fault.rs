@@ -1,9 +1,13 @@
 //! What the journal itself can fail at. None of these is the caller's doing; details stay inside (5xx, or the process stops).
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::store::StoreFault;
 use crate::chain::Chain;
+
+/// `ENFILE`, `EMFILE`: no descriptor is left.
+const NO_DESCRIPTORS: [i32; 2] = [23, 24];
 
 /// A failure of the journal.
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +157,24 @@ impl JournalFault {
     /// Whether a statement failed because of what is stored, and not because of the machine.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Store { source, .. } if source.is_damage())
+    }
+
+    /// Whether the machine or the server did not do it: not reached, without room, in time. It can, once they do again.
+    pub fn is_of_the_machine(&self) -> bool {
+        match self {
+            Self::Store { source, .. } => source.is_of_the_machine(),
+            Self::File { source, .. } => {
+                matches!(
+                    source.kind(),
+                    ErrorKind::StorageFull
+                        | ErrorKind::QuotaExceeded
+                        | ErrorKind::ReadOnlyFilesystem
+                        | ErrorKind::OutOfMemory
+                        | ErrorKind::TimedOut
+                ) || source.raw_os_error().is_some_and(|code| NO_DESCRIPTORS.contains(&code))
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn damaged(what: impl Into<String>) -> Self {

@@ -168,7 +168,7 @@ impl<'c> Group<'c> {
                 Seen::Here => Ok(Given::Done),
                 Seen::Never => self.remember(nonce).map(|()| Given::Done),
             },
-            Work::Prune { .. } => Ok(Given::Done),
+            Work::Prune { .. } | Work::Look => Ok(Given::Done),
             Work::Cosigned(cosigned) => cosigned.store(self.store).map(|()| Given::Done),
             Work::Key(order) => self.turn(order, place),
             Work::TurnVolume(order) => self.turn_volume(order, place),

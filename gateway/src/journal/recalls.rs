@@ -3,6 +3,8 @@
 //! Takes the entry of a recall, which the sequencer seals together with the batch's end in the inbox; gives the relay what it has to undo, oldest
 //! first and each with what the log says became of it, and seals that it is undone. All of it is read from the leaves, so a crash anywhere forgets nothing. Refuses a second recall of a batch.
 
+use std::ops::ControlFlow;
+
 use shuguan_ledger::leaf::{Digest, Event, Leaf, PushEvent, RecallEvent, RecalledEvent, Reference};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
@@ -31,6 +33,15 @@ pub struct KeptRecall {
     pub event: RecallEvent,
     /// What its `recalled` leaf says.
     pub done: Option<RecalledEvent>,
+}
+
+/// What became of the recall of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecallStanding {
+    /// Its exchange.
+    pub exchange: Uuid,
+    /// A leaf says that the registry has carried it out.
+    pub is_done: bool,
 }
 
 impl KeptRecall {
@@ -110,8 +121,7 @@ impl Reader {
     /// When the journal cannot be read.
     pub(super) fn recalled_behind(&self, leaf: u64, push: &PushEvent) -> Result<Vec<String>, JournalFault> {
         let about = values![leaf, push.p.as_str(), push.rec.as_str()];
-        let leaves: Vec<Vec<u8>> =
-            self.rows("read the recalls", statements::RECALLS_BEHIND, about, |row| row.get(0))?;
+        let leaves: Vec<Vec<u8>> = self.rows("read the recalls", statements::RECALLS_OF, about, |row| row.get(0))?;
         let mut recalled = Vec::new();
         for bytes in leaves {
             let (_, event, _) = recall(&bytes)?;
@@ -120,6 +130,29 @@ impl Reader {
             }
         }
         Ok(recalled)
+    }
+
+    /// The recall of a push, and whether the registry has carried it out.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(super) fn recall_of(&self, leaf: u64, push: &PushEvent) -> Result<Option<RecallStanding>, JournalFault> {
+        let about = values![leaf, push.p.as_str(), push.rec.as_str()];
+        let mut standing = None;
+        self.each("read the recalls", statements::RECALLS_OF, about, |row| {
+            let cells = || Ok((row.get(0)?, row.get(1)?));
+            let (bytes, done): (Vec<u8>, Option<u64>) = cells().map_err(JournalFault::store("read the recalls"))?;
+            let (_, event, exchange) = recall(&bytes)?;
+            if event.of.i != leaf {
+                return Ok(ControlFlow::Continue(()));
+            }
+            standing = Some(RecallStanding {
+                exchange,
+                is_done: done.is_some(),
+            });
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(standing)
     }
 }
 

@@ -18,6 +18,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use shuguan_ledger::tree::{Edge, Hash, inclusion_path};
 use tokio::sync::mpsc::Receiver;
@@ -87,6 +88,8 @@ pub(super) enum Work {
     Prune {
         now_us: i64,
     },
+    /// Whether the journal is there; writes nothing.
+    Look,
     Cosigned(super::cosigned::Cosigned),
     /// A key of the log begins or ends.
     Key(KeyOrder),
@@ -181,7 +184,12 @@ pub(super) struct Sequencer {
 /// Why a group was not committed.
 enum Failed {
     /// Rolled back for certain.
-    Back { full: bool },
+    Back {
+        /// Smaller groups will not help.
+        full: bool,
+        /// The disk is full.
+        no_room: bool,
+    },
     /// Nobody knows what is on disk: the process must stop and read it anew.
     Unknown,
 }
@@ -192,6 +200,7 @@ impl Sequencer {
         let _alarm = PanicAlarm(Arc::clone(&self.shared));
         let mut next = None;
         while let Some(first) = next.take().or_else(|| queue.blocking_recv()) {
+            self.shared.commits.begins(Instant::now());
             let (jobs, over) = take_group(first, &mut queue);
             next = over;
             #[cfg(test)]
@@ -213,6 +222,7 @@ impl Sequencer {
                 self.stop(queue);
                 return;
             }
+            self.shared.commits.rests(Instant::now());
         }
     }
 
@@ -230,7 +240,9 @@ impl Sequencer {
                 self.wake(jobs, given);
                 Ok(())
             }
-            Err(Failed::Back { full }) => {
+            Err(Failed::Back { full, no_room }) => {
+                let bytes = jobs.iter().map(|job| job.bytes).sum();
+                self.shared.commits.failed(no_room.then_some(bytes), Instant::now());
                 if halve && !full && jobs.len() > 1 {
                     let second = jobs.split_off(jobs.len() / 2);
                     self.group(jobs, false)?;
@@ -254,6 +266,9 @@ impl Sequencer {
     fn commit(&mut self, jobs: &[Job]) -> Result<Committed, Failed> {
         let begun = self.store.begin();
         begun.map_err(|error| self.roll_back(&error))?;
+        if jobs.iter().all(|job| matches!(job.work, Work::Look)) {
+            return self.look(jobs.len());
+        }
         let mut group = Group::begin(
             &self.store,
             self.edge.clone(),
@@ -274,6 +289,8 @@ impl Sequencer {
         let finished = finished.map_err(|error| self.roll_back(&error))?;
         let committed = self.store.commit();
         committed.map_err(|error| self.roll_back(&error))?;
+        let wrote = finished.note.is_some() || jobs.iter().any(|job| matches!(job.work, Work::Remember { .. }));
+        self.shared.commits.went_in(wrote);
         if let Some(copier) = &mut self.copier {
             copier.wrote(jobs.iter().map(|job| job.bytes).sum());
         }
@@ -304,6 +321,18 @@ impl Sequencer {
         Ok(Committed {
             given,
             note: finished.note,
+        })
+    }
+
+    /// Whether the store answers, and with the log as it was left. Without a COMMIT, of which it could not be known whether it happened.
+    fn look(&self, jobs: usize) -> Result<Committed, Failed> {
+        let size: Stored<u64> = self.store.one(statements::TREE, &[]);
+        let looked = size.and_then(|_| self.store.roll_back());
+        looked.map_err(|error| self.roll_back(&error))?;
+        self.shared.commits.went_in(false);
+        Ok(Committed {
+            given: std::iter::repeat_with(|| Given::Done).take(jobs).collect(),
+            note: None,
         })
     }
 
@@ -362,7 +391,7 @@ impl Sequencer {
         }
         if error.is_lost() {
             tracing::error!(error = %Chain(error), "the journal is not reached; nothing was accepted");
-            return Failed::Back { full };
+            return Failed::Back { full, no_room: false };
         }
         // After a failed COMMIT the tree row tells whether it happened after all.
         let unchanged = || {
@@ -374,7 +403,8 @@ impl Sequencer {
             return Failed::Unknown;
         }
         tracing::error!(error = %Chain(error), full, "the journal could not commit; nothing was accepted");
-        Failed::Back { full }
+        let no_room = error.is_full();
+        Failed::Back { full, no_room }
     }
 
     /// Has the write-ahead log copied back into the database, never inside COMMIT, so that a failed fsync is seen.

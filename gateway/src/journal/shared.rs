@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
 use super::bounds::Uploads;
+use super::commits::Commits;
 use super::volumes::Names;
 
 /// How much waits for the relay.
@@ -16,6 +17,8 @@ pub struct Backlog {
     pub exchanges: u64,
     /// Their encrypted bytes.
     pub bytes: u64,
+    /// Recalls that the registry has not carried out.
+    pub recalls: u64,
     /// When the oldest that waits was sealed, microseconds UTC.
     pub oldest_us: Option<i64>,
 }
@@ -30,6 +33,8 @@ pub(super) struct Shared {
     pub(super) uploads: Uploads,
     /// Partners of whom a batch waits for longer than any may.
     pub(super) overdue: RwLock<Vec<String>>,
+    /// Whether what is asked of the sequencer goes in.
+    pub(super) commits: Commits,
     pub(super) failed: watch::Sender<bool>,
     /// The last look for what is old left some of it.
     pub(super) prune_on: AtomicBool,
@@ -62,7 +67,10 @@ impl Shared {
 pub(super) struct BacklogCounters {
     exchanges: AtomicU64,
     bytes: AtomicU64,
+    recalls: AtomicU64,
     oldest_us: AtomicI64,
+    /// How often something moved.
+    moves: AtomicU64,
     /// Bytes of each partner that has something there.
     partners: RwLock<HashMap<String, u64>>,
 }
@@ -71,6 +79,8 @@ pub(super) struct BacklogCounters {
 #[derive(Debug, Default)]
 pub(super) struct InboxMoves {
     exchanges: i64,
+    /// Recalls that came, less those that were carried out.
+    recalls: i64,
     /// Partner and bytes, negative for what left.
     bytes: Vec<(String, i64)>,
     /// The oldest that waits may be another one now.
@@ -90,6 +100,18 @@ impl InboxMoves {
         self.shifted = true;
     }
 
+    /// A batch is to leave the registry.
+    pub(super) fn recalled(&mut self) {
+        self.recalls += 1;
+        self.shifted = true;
+    }
+
+    /// It has.
+    pub(super) fn undone(&mut self) {
+        self.recalls -= 1;
+        self.shifted = true;
+    }
+
     /// Something in the inbox has another state.
     pub(super) fn shifted(&mut self) {
         self.shifted = true;
@@ -101,12 +123,14 @@ impl InboxMoves {
 }
 
 impl BacklogCounters {
-    /// Exchanges in all, bytes by partner.
-    pub(super) fn new(exchanges: u64, partners: HashMap<String, u64>, oldest_us: i64) -> Self {
+    /// Exchanges in all, bytes by partner; recalls that are not carried out.
+    pub(super) fn new(exchanges: u64, partners: HashMap<String, u64>, recalls: u64, oldest_us: i64) -> Self {
         Self {
             exchanges: exchanges.into(),
             bytes: partners.values().sum::<u64>().into(),
+            recalls: recalls.into(),
             oldest_us: oldest_us.into(),
+            moves: AtomicU64::default(),
             partners: partners.into(),
         }
     }
@@ -120,6 +144,8 @@ impl BacklogCounters {
             );
         };
         sum(&self.exchanges, moves.exchanges);
+        sum(&self.recalls, moves.recalls);
+        sum(&self.moves, 1);
         sum(&self.bytes, moves.bytes.iter().map(|(_, bytes)| bytes).sum());
         let mut partners = self.partners.write().unwrap_or_else(PoisonError::into_inner);
         for (partner, bytes) in &moves.bytes {
@@ -134,6 +160,11 @@ impl BacklogCounters {
         partners.get(partner).copied().unwrap_or(0)
     }
 
+    /// How often something moved in it.
+    pub(super) fn moves(&self) -> u64 {
+        self.moves.load(Ordering::Relaxed)
+    }
+
     pub(super) fn set_oldest(&self, oldest_us: i64) {
         self.oldest_us.store(oldest_us, Ordering::Relaxed);
     }
@@ -143,6 +174,7 @@ impl BacklogCounters {
         Backlog {
             exchanges: self.exchanges.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
+            recalls: self.recalls.load(Ordering::Relaxed),
             oldest_us: (oldest_us > 0).then_some(oldest_us),
         }
     }

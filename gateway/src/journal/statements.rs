@@ -82,9 +82,13 @@ pub(super) const RECALLED_LEAF: &str =
 pub(super) const RECALLS_FROM: &str = "SELECT l.bytes, l.idx, l.hash, (SELECT r.bytes FROM leaf r
        WHERE r.exchange = l.exchange AND r.kind = 'recalled' LIMIT 1) FROM leaf l
      WHERE l.kind = 'recall' AND l.idx >= ?1 ORDER BY l.idx LIMIT 1000";
-/// Recalls by a partner, of one record type, behind a leaf; the word stands here so that the partial index serves.
-pub(super) const RECALLS_BEHIND: &str =
-    "SELECT bytes FROM leaf WHERE kind = 'recall' AND idx > ?1 AND partner = ?2 AND rec = ?3 ORDER BY idx LIMIT 100";
+/// Recalls that no leaf says are carried out.
+pub(super) const OPEN_RECALLS: &str = "SELECT count(*) FROM leaf l WHERE l.kind = 'recall'
+     AND NOT EXISTS (SELECT 1 FROM leaf r WHERE r.exchange = l.exchange AND r.kind = 'recalled')";
+/// Recalls by a partner, of one record type, behind a leaf, and whether each is carried out.
+pub(super) const RECALLS_OF: &str = "SELECT l.bytes, (SELECT r.idx FROM leaf r
+       WHERE r.exchange = l.exchange AND r.kind = 'recalled' LIMIT 1) FROM leaf l
+     WHERE l.kind = 'recall' AND l.idx > ?1 AND l.partner = ?2 AND l.rec = ?3 ORDER BY l.idx";
 /// The acknowledgement of an exchange with a verdict.
 pub(super) const ACK_LEAF: &str =
     "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'receipt-ack' AND code = ?2 ORDER BY idx LIMIT 1";
@@ -354,7 +358,8 @@ pub(super) const ALL: &[&str] = &[
     RELAYED_LEAF,
     RECALLED_LEAF,
     RECALLS_FROM,
-    RECALLS_BEHIND,
+    OPEN_RECALLS,
+    RECALLS_OF,
     FIRST_LEAF_SINCE,
     PRUNE_IDEM,
     PRUNE_REJECT,

@@ -41,8 +41,8 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{
-    DuePlace, Entry, Idempotency, InboxItem, Journal, JournalFault, JournalPlace, JournalSettings, Outcome, Reader,
-    SealError, Sealed, Secret,
+    Committing, DuePlace, Entry, Idempotency, InboxItem, Journal, JournalFault, JournalPlace, JournalSettings, Outcome,
+    Reader, SealError, Sealed, Secret,
 };
 use crate::clock::Clock;
 use crate::postgres::PostgresSettings;
@@ -293,6 +293,18 @@ fn push(journal: &Journal, exchange: Uuid, parts: &[RecordBatch]) -> Entry {
         subjects: Some(subjects.finish().unwrap()),
         ..Entry::new(exchange, Event::Push(event))
     }
+}
+
+/// Waits until it has tried by itself, and does.
+async fn commits_again(journal: &Journal) {
+    for _ in 0..60 {
+        if journal.committing() == Committing::Well {
+            return;
+        }
+        journal.prove().await;
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    panic!("it does not commit again: {:?}", journal.committing());
 }
 
 fn one_row(journal: &Journal, number: u128) -> Entry {

@@ -18,7 +18,8 @@ use zeroize::Zeroizing;
 use super::cosigned::Cosigned;
 use super::entry::Sealed;
 use super::fault::JournalFault;
-use super::inbox::InboxState;
+use super::inbox::{InboxState, RECALLED};
+use super::recalls::RecallStanding;
 use super::settings::JournalPlace;
 use super::shreds::Shreds;
 use super::statements;
@@ -78,6 +79,8 @@ pub struct ExchangeView {
     pub inbox: Option<InboxStanding>,
     /// Of a push the later ones of its partner and record type that were recalled.
     pub recalled_behind: Vec<String>,
+    /// Of a push that was recalled, what became of that.
+    pub recall: Option<RecallStanding>,
 }
 
 /// Where a push stands.
@@ -340,17 +343,25 @@ impl Reader {
             return Ok(None);
         };
         let leaf = Leaf::decode(&first.bytes)?;
+        let inbox = self.standing(first.index)?;
+        let was_recalled = inbox
+            .as_ref()
+            .is_some_and(|inbox| inbox.reason.as_deref() == Some(RECALLED));
         Ok(Some(ExchangeView {
             exchange,
             recalled_behind: match &leaf.event {
                 Event::Push(push) => self.recalled_behind(first.index, push)?,
                 _ => Vec::new(),
             },
+            recall: match &leaf.event {
+                Event::Push(push) if was_recalled => self.recall_of(first.index, push)?,
+                _ => None,
+            },
             leaf,
             index: first.index,
             relayed: self.first_of("relayed", exchange)?,
             recalled: self.first_of("recalled", exchange)?,
-            inbox: self.standing(first.index)?,
+            inbox,
             leaves,
         }))
     }

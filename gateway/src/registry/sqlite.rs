@@ -292,12 +292,14 @@ pub(super) fn progress_of(
     Ok(known)
 }
 
-pub(super) fn exchanges_behind(connection: &Connection, last: Uuid) -> Result<Vec<Uuid>, RegistryFault> {
+pub(super) fn exchanges_behind(connection: &Connection, last: Uuid) -> Result<Vec<(Uuid, u64)>, RegistryFault> {
     const STEP: &str = "list the exchanges";
-    let text = "SELECT exchange FROM relay_progress WHERE exchange > ?1 ORDER BY exchange LIMIT 1000";
+    let text = "SELECT exchange, leaf FROM relay_progress WHERE exchange > ?1 ORDER BY exchange LIMIT 1000";
     let mut select = connection.prepare(text).step(STEP)?;
     let rows = select
-        .query_map([last.as_bytes()], |row| row.get(0).map(Uuid::from_bytes))
+        .query_map([last.as_bytes()], |row| {
+            Ok((Uuid::from_bytes(row.get(0)?), row.get::<_, i64>(1)?.cast_unsigned()))
+        })
         .step(STEP)?;
     rows.collect::<Result<_, _>>().step(STEP)
 }

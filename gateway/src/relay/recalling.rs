@@ -69,6 +69,11 @@ pub(super) enum Recalling {
 }
 
 impl Recalls {
+    /// Whether none is to be carried out, as far as they were looked for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.due.is_empty()
+    }
+
     /// Whether it is not tried now.
     fn rests(&self, recall: &KeptRecall, now_us: u64) -> bool {
         let locked = self.resting.get(&recall.event.rec);
@@ -247,6 +252,7 @@ impl Worker {
         };
         let sealed = self.journal.recalled(recall.exchange, event).await;
         sealed.map_err(RelayFault::Seal)?;
+        self.status.journal_answered();
         Ok(true)
     }
 }

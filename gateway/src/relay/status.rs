@@ -10,6 +10,8 @@ use crate::registry::Counts;
 
 /// Seconds over which the current rate is taken.
 const WINDOW_S: i64 = 10;
+/// What the journal fails at: it cannot commit, it cannot be read.
+const OF_THE_JOURNAL: [&str; 2] = ["SG5101", "SG6301"];
 
 /// What the relay is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -153,10 +155,29 @@ impl RelayStatus {
         inner.oldest_us = oldest_us;
     }
 
-    pub(super) fn merged(&self, counts: Counts, now_us: i64) {
+    /// The registry answered: what failed before is over.
+    pub(super) fn answered(&self) {
         let mut inner = self.lock();
         inner.snapshot.last_error = None;
         inner.snapshot.last_told = None;
+    }
+
+    /// The journal took a leaf, or has nothing that is due: what it failed at is over. What the registry refused is not.
+    pub(super) fn journal_answered(&self) {
+        let mut inner = self.lock();
+        if inner
+            .snapshot
+            .last_error
+            .is_some_and(|code| OF_THE_JOURNAL.contains(&code))
+        {
+            inner.snapshot.last_error = None;
+            inner.snapshot.last_told = None;
+        }
+    }
+
+    pub(super) fn merged(&self, counts: Counts, now_us: i64) {
+        self.answered();
+        let mut inner = self.lock();
         inner.snapshot.rows_total += counts.rows();
         let second = now_us.div_euclid(1_000_000);
         match inner.recent.back_mut().filter(|(last, _)| *last == second) {
@@ -171,6 +192,7 @@ impl RelayStatus {
     }
 
     pub(super) fn relayed(&self) {
+        self.journal_answered();
         self.lock().snapshot.exchanges_total += 1;
         metrics::counter!("shuguan_relay_exchanges_total", "outcome" => "relayed").increment(1);
     }
@@ -204,4 +226,27 @@ fn forget(recent: &mut VecDeque<(i64, u64)>, now_us: i64) {
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; 2^53 is enough")]
 fn gauge(name: &'static str, value: u64) {
     metrics::gauge!(name).set(value as f64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RelayStatus;
+
+    #[test]
+    fn an_answer_or_a_leaf_ends_what_failed_before() {
+        let status = RelayStatus::default();
+        let last = || status.snapshot(0).last_error;
+        status.failed("SG6214", "the registry does not answer");
+        for said in [RelayStatus::journal_answered, RelayStatus::relayed] {
+            said(&status);
+            assert_eq!(last(), Some("SG6214"), "nothing was asked of the registry");
+        }
+        status.answered();
+        assert_eq!((last(), status.snapshot(0).last_told), (None, None));
+        for said in [RelayStatus::journal_answered, RelayStatus::relayed] {
+            status.failed("SG5101", "the journal cannot commit");
+            said(&status);
+            assert_eq!((last(), status.snapshot(0).last_told), (None, None));
+        }
+    }
 }

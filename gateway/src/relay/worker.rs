@@ -295,6 +295,9 @@ impl Worker {
         }
         if self.held.is_empty() && !one_rests && !idle.is_zero() {
             self.status.state(RelayState::Idle);
+            if self.recalls.is_empty() {
+                self.status.journal_answered();
+            }
         }
         Ok(idle)
     }
@@ -308,6 +311,7 @@ impl Worker {
         match answer {
             Ok(done) => {
                 self.answered += 1;
+                self.status.answered();
                 Ok((done, Some((work, took_us))))
             }
             Err(fault) => {

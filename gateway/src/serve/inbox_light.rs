@@ -11,6 +11,7 @@ pub(super) fn describe(journal: &Journal, now_us: i64) -> (Light, String) {
     metrics::gauge!("shuguan_inbox_exchanges").set(precise(backlog.exchanges));
     metrics::gauge!("shuguan_inbox_bytes").set(precise(backlog.bytes));
     metrics::gauge!("shuguan_inbox_oldest_seconds").set(precise(oldest_s));
+    metrics::gauge!("shuguan_recalls_waiting").set(precise(backlog.recalls));
     metrics::gauge!("shuguan_inbox_overdue_partners").set(precise(overdue as u64));
     let oldest = backlog
         .oldest_us
@@ -37,6 +38,7 @@ pub(super) fn describe(journal: &Journal, now_us: i64) -> (Light, String) {
 
 /// What is said of batches that are set aside, oldest first, as far as they are listed at once: they wait for an operator, who may not know.
 pub(super) fn of_aside(aside: &[SetAside], now_us: i64) -> (Light, String) {
+    metrics::gauge!("shuguan_inbox_set_aside").set(precise(aside.len() as u64));
     match aside.first() {
         None => (Light::Green, "none".into()),
         Some(oldest) => {

@@ -1,9 +1,11 @@
 //! What nobody would hear of otherwise: whether the registry still holds what was relayed to it, and which batches are set aside.
 //!
-//! Takes what is set aside, and the newest exchanges that the journal says are relayed, once a minute; gives two lights of `/readyz`. A registry that was put back from a backup
+//! Takes what is set aside, when that changed, and the newest exchanges that the journal says are relayed, once a minute; gives two lights of `/readyz`. A registry that was put back from a backup
 //! lacks them, and nothing else would say so. It is looked at while it answers; what exactly it lacks, `shuguan db fsck` tells.
 
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::inbox_light;
 use crate::edge::health::{Light, Readiness};
@@ -15,15 +17,30 @@ use crate::relay::holds_whole;
 const NEWEST: u32 = 64;
 const EVERY: Duration = Duration::from_mins(1);
 
+/// What is set aside, told within a second of when it is: it is read when something in the inbox moved, and once a minute for its age.
+pub(super) async fn watch_aside(stations: std::sync::Arc<Stations>, readiness: Readiness) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let mut told: Option<(u64, Instant)> = None;
+    loop {
+        tick.tick().await;
+        // Before it is read: what moves meanwhile is read the next time.
+        let moves = stations.journal.inbox_moves();
+        if told.is_some_and(|(known, at)| known == moves && at.elapsed() < EVERY) {
+            continue;
+        }
+        if let Ok(aside) = stations.journal.list_set_aside(None).await {
+            let (light, said) = inbox_light::of_aside(&aside, stations.clock.now_us());
+            readiness.report("set-aside", light, said);
+            told = Some((moves, Instant::now()));
+        }
+    }
+}
+
 /// Looks, and looks again after a minute, without end.
 pub(super) async fn watch(stations: std::sync::Arc<Stations>, readiness: Readiness) {
     let mut tick = tokio::time::interval(EVERY);
     loop {
         tick.tick().await;
-        if let Ok(aside) = stations.journal.list_set_aside(None).await {
-            let (light, said) = inbox_light::of_aside(&aside, stations.clock.now_us());
-            readiness.report("set-aside", light, said);
-        }
         if stations.registry.standing() != Standing::Ready {
             continue;
         }

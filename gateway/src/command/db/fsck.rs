@@ -35,6 +35,7 @@ enum What {
     Lost,
     Differs,
     Unknown,
+    InGap,
     NoPayload,
     NotRecalled,
     GivenUp,
@@ -63,6 +64,7 @@ impl What {
             Self::Lost => "lost",
             Self::Differs => "differs",
             Self::Unknown => "unknown",
+            Self::InGap => "in-gap",
             Self::NoPayload => "no-payload",
             Self::NotRecalled => "not-recalled",
             Self::GivenUp => "given-up",
@@ -80,6 +82,9 @@ impl What {
             Self::Differs => "keep both as they are; somebody wrote to `relay_progress`, or a part was lost",
             Self::Unknown => {
                 "find out which of the two was put back from a backup; an older journal goes back into service by `shuguan db recover` alone: then its sender pushes it again"
+            }
+            Self::InGap => {
+                "known, and no fault: the log says that the entries of these are lost (`log-open`, `log-gap`). Their senders push them again as new exchanges: shuguan reconcile tells them the same"
             }
             Self::NotRecalled => {
                 "start the gateway again: it takes back what was recalled before a registry was put back"
@@ -178,6 +183,10 @@ struct Report {
     unread: Vec<String>,
     found: u64,
     findings: Vec<Finding>,
+    /// What the log itself explains: nothing is wrong.
+    explained: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    known: Vec<Finding>,
 }
 
 impl Report {
@@ -185,6 +194,15 @@ impl Report {
         self.found += 1;
         if self.findings.len() < LISTED_MAX {
             self.findings.push(finding);
+        }
+    }
+}
+
+impl Report {
+    fn explain(&mut self, finding: Finding) {
+        self.explained += 1;
+        if self.known.len() < LISTED_MAX {
+            self.known.push(finding);
         }
     }
 }
@@ -233,16 +251,21 @@ fn compare(config: &Config, reader: &Reader, bar: &ProgressBar) -> Result<Report
         from = last.leaf + 1;
         recalls_page(config, &recalls, &mut report)?;
     }
+    let opened = reader.logs_opened().map_err(|fault| unreadable(&fault))?;
+    let in_gap = |leaf: &u64| opened.iter().any(|log| (log.kept..log.size).contains(leaf));
     let mut last = None;
     loop {
         let arrived = Registry::exchanges_behind(&config.registry.store, last).map_err(unanswered)?;
         let Some(newest) = arrived.last() else { break };
-        last = Some(*newest);
-        for exchange in &arrived {
+        last = Some(newest.0);
+        for (exchange, leaf) in &arrived {
             report.arrived += 1;
             let known = reader.first_leaf(*exchange).map_err(|fault| unreadable(&fault))?;
-            if known.is_none() {
-                report.add(Finding::about(What::Unknown, Some(*exchange), None));
+            match known {
+                Some(_) => {}
+                // The place in the log that the registry noted of it is one of those that the log lost.
+                None if in_gap(leaf) => report.explain(Finding::about(What::InGap, Some(*exchange), None)),
+                None => report.add(Finding::about(What::Unknown, Some(*exchange), None)),
             }
         }
         bar.inc(u64::try_from(arrived.len()).unwrap_or(0));
@@ -320,7 +343,8 @@ fn unanswered(fault: RegistryFault) -> Failure {
 }
 
 fn show(report: &Report, store: &RegistrySettings, output: &Output) {
-    let rows: Vec<Vec<String>> = report.findings.iter().map(Finding::row).collect();
+    let listed = || report.findings.iter().chain(&report.known);
+    let rows: Vec<Vec<String>> = listed().map(Finding::row).collect();
     if !rows.is_empty() {
         output.rows(
             &["FINDING", "EXCHANGE", "DATA", "PARTNER", "RECEIVED", "STATES", "HOLDS"],
@@ -338,15 +362,17 @@ fn show(report: &Report, store: &RegistrySettings, output: &Output) {
         let unread = report.unread.join(", ");
         output.note(format!("not read, because no policy in force releases it: {unread}"));
     }
-    let listed = u64::try_from(report.findings.len()).unwrap_or(u64::MAX);
-    if found > listed {
-        output.note(format!("{} more are not listed", found - listed));
+    let all = found.saturating_add(report.explained);
+    let more = all.saturating_sub(u64::try_from(listed().count()).unwrap_or(u64::MAX));
+    if more > 0 {
+        output.note(format!("{more} more are not listed"));
     }
     for what in [
         What::Missing,
         What::Lost,
         What::Differs,
         What::Unknown,
+        What::InGap,
         What::NoPayload,
         What::NotRecalled,
         What::GivenUp,
@@ -355,7 +381,7 @@ fn show(report: &Report, store: &RegistrySettings, output: &Output) {
         What::Stray,
         What::Provenance,
     ] {
-        if report.findings.iter().any(|finding| finding.what == what) {
+        if listed().any(|finding| finding.what == what) {
             output.note(format!("{}: {}", what.word(), what.next(store)));
         }
     }

@@ -64,10 +64,14 @@ impl Group<'_> {
 
     /// Nothing of the batch is in the registry any more: the one leaf that says so. Asked again, it is the answer.
     pub(super) fn recalled(&mut self, exchange: Uuid, event: &RecalledEvent, place: Place<'_>) -> Stored<Given> {
-        match self.store.cell(statements::RECALLED_LEAF, values![&exchange])? {
-            Some(leaf) => self.stands(leaf),
-            None => self.leaf(&Event::Recalled(event.clone()), Some(exchange), None, place),
+        if let Some(leaf) = self.store.cell(statements::RECALLED_LEAF, values![&exchange])? {
+            return self.stands(leaf);
         }
+        let given = self.leaf(&Event::Recalled(event.clone()), Some(exchange), None, place)?;
+        if matches!(given, Given::Leaf { .. }) {
+            self.moves.undone();
+        }
+        Ok(given)
     }
 
     /// A leaf that is the answer again.

@@ -46,6 +46,7 @@ impl Group<'_> {
         };
         if let Some(row) = withdrawn {
             self.withdraw(&row)?;
+            self.moves.recalled();
         }
         if let Some(key) = &prepared.idempotency {
             let used = Used {

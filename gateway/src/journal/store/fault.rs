@@ -93,6 +93,28 @@ impl StoreFault {
         }
     }
 
+    /// Whether the machine or the server did not do it, and what is stored may be as it should: not reached, full, busy, too late.
+    pub(in crate::journal) fn is_of_the_machine(&self) -> bool {
+        match self {
+            Self::Lost(_) | Self::Undecided(_) => true,
+            Self::Refused(fault) => OF_THE_SERVER.iter().any(|state| fault.is_state(state)),
+            _ => matches!(
+                self.sqlite_code(),
+                Some(
+                    ErrorCode::DiskFull
+                        | ErrorCode::DatabaseBusy
+                        | ErrorCode::DatabaseLocked
+                        | ErrorCode::FileLockingProtocolFailed
+                        | ErrorCode::OutOfMemory
+                        | ErrorCode::OperationInterrupted
+                        | ErrorCode::ReadOnly
+                        | ErrorCode::SystemIoFailure
+                        | ErrorCode::CannotOpen
+                )
+            ),
+        }
+    }
+
     /// Whether the disk had no room; nothing was lost.
     pub(in crate::journal) fn is_full(&self) -> bool {
         self.sqlite_code() == Some(ErrorCode::DiskFull)

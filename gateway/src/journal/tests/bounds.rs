@@ -1,6 +1,6 @@
 use shuguan_ledger::leaf::{AbortedEvent, Digest, Event, Leaf};
 
-use super::{Bench, decided, exchange, keyed, one_row, proven, relayed, sealed};
+use super::{Bench, Committing, decided, exchange, keyed, one_row, proven, relayed, sealed};
 use crate::clock::DAY_US;
 use crate::journal::{Journal, Known, Outcome, Query, RefusalDraft, SealError};
 use crate::postgres::stores::{Store, on_both_stores};
@@ -152,7 +152,10 @@ async fn a_full_disk_refuses_and_room_makes_it_go_on() {
         }
     }
     assert_eq!(refused, 38);
+    assert!(matches!(journal.committing(), Committing::Fails { full: true, .. }));
     journal.limit_pages(None).await;
+    // By itself, though nobody pushes.
+    super::commits_again(&journal).await;
     let after = sealed(journal.seal(one_row(&journal, 50)).await.unwrap());
     assert_eq!(after.index, 2, "nothing of what was refused is in the log");
     drop(journal);

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::{Bench, exchange, keyed, one_row, sealed};
+use super::{Bench, Committing, exchange, keyed, one_row, sealed};
 use crate::journal::statements::ALL;
 use crate::journal::{Journal, JournalFault, JournalPlace, Outcome, Reader, SealError};
 use crate::postgres::link::{run_once, wait};
@@ -170,7 +170,9 @@ async fn a_server_that_stands_still_is_an_answer_and_not_a_place_to_wait() {
     let answer = journal.seal(one_row(&journal, 1)).await;
     assert_eq!(answer.unwrap_err(), SealError::Unavailable);
     assert!(began.elapsed() < Duration::from_millis(1_200), "{:?}", began.elapsed());
+    assert!(matches!(journal.committing(), Committing::Fails { full: false, .. }));
     blocking.join().unwrap();
+    super::commits_again(&journal).await;
     assert_eq!(sealed(journal.seal(one_row(&journal, 1)).await.unwrap()).index, 1);
 }
 

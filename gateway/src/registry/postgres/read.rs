@@ -110,9 +110,9 @@ pub(in crate::registry) fn progress_of(
 pub(in crate::registry) fn exchanges_behind(
     settings: &PostgresSettings,
     last: Uuid,
-) -> Result<Vec<Uuid>, RegistryFault> {
+) -> Result<Vec<(Uuid, u64)>, RegistryFault> {
     const STEP: &str = "list the exchanges";
-    const TEXT: &str = "SELECT exchange FROM relay_progress WHERE exchange > $1 ORDER BY exchange LIMIT 1000";
+    const TEXT: &str = "SELECT exchange, leaf FROM relay_progress WHERE exchange > $1 ORDER BY exchange LIMIT 1000";
     session::aside(async || {
         let patience = Duration::from_millis(settings.read_timeout_ms.into());
         let mut connection = session::connect(settings, Purpose::Read).await?;
@@ -121,7 +121,10 @@ pub(in crate::registry) fn exchanges_behind(
         let malformed = || RegistryFault::Malformed {
             column: "relay_progress",
         };
-        let id = |row: &PgRow| value::id(row, 0).ok_or_else(malformed);
+        let id = |row: &PgRow| {
+            let leaf = value::number(row, 1).and_then(|leaf| u64::try_from(leaf).ok());
+            value::id(row, 0).zip(leaf).ok_or_else(malformed)
+        };
         rows.iter().map(id).collect()
     })
 }
