@@ -47,6 +47,7 @@ mod revoked;
 mod signatures;
 mod start;
 mod stopped;
+mod sure;
 mod tamper;
 mod tickets;
 mod tls;
