@@ -30,6 +30,7 @@ pub mod sample;
 pub mod serve;
 mod sheet;
 pub mod shred;
+mod sure;
 pub mod tickets;
 pub mod verify;
 pub mod watch;

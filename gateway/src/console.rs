@@ -91,6 +91,10 @@ struct Desk {
     shreddings: tokio::sync::Mutex<()>,
     /// So do turns of the log's volume.
     turns: tokio::sync::Mutex<()>,
+    /// So do tickets: an equal one that is open is looked for before one is sealed.
+    tickets: tokio::sync::Mutex<()>,
+    /// So do approvals of one record's opening.
+    approvals: tokio::sync::Mutex<()>,
 }
 
 /// The frame of every page: whose certificate it is, and where we are.
@@ -131,6 +135,8 @@ pub fn router(console: Console, gate: Gate) -> Router {
         searches: tokio::sync::Mutex::default(),
         shreddings: tokio::sync::Mutex::default(),
         turns: tokio::sync::Mutex::default(),
+        tickets: tokio::sync::Mutex::default(),
+        approvals: tokio::sync::Mutex::default(),
     });
     let routes = Router::new()
         .route("/", get(|| async { Redirect::to("/console/") }))

@@ -488,10 +488,34 @@ fn the_pull_command_writes_a_verified_file_and_an_agency_gets_exit_3() {
         let pulled = std::fs::read_to_string(gateway.path("population.ndjson")).unwrap();
         assert_eq!(pulled.lines().count(), 6);
         the_manifest_is_the_sealed_one(&gateway);
+        // Where nothing can be put, nothing is released.
+        let released = || {
+            leaves(&gateway.journal())
+                .iter()
+                .filter(|leaf| leaf["k"] == "pull")
+                .count()
+        };
+        for (place, ends, told) in [
+            ("nowhere/population.ndjson", 1, "nothing was asked for"),
+            ("/dev/null", 2, "no regular file"),
+            ("-", 2, "no name of a file"),
+        ] {
+            let (code, _, error) = command(REGISTRY, place);
+            assert!(code == ends && error.contains(told), "{place}: {code} {error}");
+        }
+        assert_eq!(released(), 1);
+        let (code, _, error) = command(REGISTRY, "population.ndjson");
+        assert!(code == 0 && error.contains("is replaced"), "{error}");
+        assert_eq!(command(REGISTRY, "population.csv").0, 0);
+        let pulled = std::fs::read_to_string(gateway.path("population.csv")).unwrap();
+        assert!(
+            pulled.lines().count() == 7 && !pulled.starts_with('{'),
+            "a header and six rows"
+        );
         let (code, _, error) = command(POLICE, "stolen.ndjson");
         assert_eq!(code, 3, "{error}");
         assert!(error.contains("SG1107"), "{error}");
-        assert!(!gateway.path("stolen.ndjson").exists());
+        assert!(!gateway.path("stolen.ndjson").exists() && !gateway.path("stolen.ndjson.part").exists());
     });
 }
 

@@ -95,7 +95,7 @@ fn a_key_is_changed_under_a_witness_and_a_retired_one_is_refused_beyond_its_end(
         assert_eq!(new.logs()[1].key().vkey(), vkey.trim());
         refused(&gateway, &["key", "retire"], 3, "for a day");
         refused(&gateway, &["key", "retire", "00000000", "--now"], 3, "no such key");
-        done(&gateway, &["key", "retire", "--now"]);
+        done(&gateway, &["key", "retire", "--now", "--yes"]);
         assert_eq!(changes(&gateway), 1, "an order is no change");
         running.signal("HUP");
         eventually("the old key is retired", 20, || changes(&gateway) == 2);
@@ -217,8 +217,19 @@ fn a_stolen_key_ends_at_once_and_what_it_signs_beyond_is_named() {
     let id = stolen.verifying_key().id();
     done(&gateway, &["key", "rotate"]);
     assert_eq!(gateway.serve().stop(), Some(0));
-    done(&gateway, &["key", "retire", &id, "--stolen"]);
-    refused(&gateway, &["key", "retire", &id, "--stolen"], 1, "never overwritten");
+    refused(
+        &gateway,
+        &["key", "retire", &id, "--stolen"],
+        2,
+        "says that it is stolen",
+    );
+    done(&gateway, &["key", "retire", &id, "--stolen", "--yes"]);
+    refused(
+        &gateway,
+        &["key", "retire", &id, "--stolen", "--yes"],
+        1,
+        "never overwritten",
+    );
     assert_eq!(gateway.serve().stop(), Some(0));
     done(&gateway, &["key", "publish"]);
     let said = changed(&gateway);

@@ -49,6 +49,7 @@ mod signatures;
 mod silent;
 mod start;
 mod stopped;
+mod sure;
 mod tamper;
 mod tickets;
 mod tls;

@@ -390,7 +390,15 @@ fn a_revoked_officer_brings_nothing_into_force_and_the_bundle_in_force_serves_on
     let gateway = Deployment::new();
     let running = gateway.serve();
     next(&gateway, "second", "keys.toml", |text| text + "# second\n");
-    let revoke = ["cert", "revoke", "--partner", "security-qian", "-c", "shuguan.toml"];
+    let revoke = [
+        "cert",
+        "revoke",
+        "--partner",
+        "security-qian",
+        "--yes",
+        "-c",
+        "shuguan.toml",
+    ];
     let (code, _, error) = gateway.shuguan(&revoke);
     assert_eq!(code, 0, "{error}");
     running.signal("HUP");

@@ -126,7 +126,7 @@ fn a_receipt_key_is_changed_and_an_answer_that_comes_again_has_its_first_signatu
         scene.push_file("feed.ndjson", 7);
         scene.refused(&["key", "retire", "--receipt"], "7 days");
         scene.refused(&["key", "retire", "00000000", "--receipt", "--now"], "no such");
-        done(gateway, &["key", "retire", "--receipt", "--now"]);
+        done(gateway, &["key", "retire", "--receipt", "--now", "--yes"]);
         drop(running);
 
         let running = gateway.serve();

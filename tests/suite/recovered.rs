@@ -165,7 +165,7 @@ fn a_stolen_key_signs_no_successor_and_what_it_signed_is_taken_back_without_its_
     let id = keys(&gateway)[0].0.clone();
     done(&gateway, &["key", "rotate"]);
     assert_eq!(gateway.serve().stop(), Some(0));
-    done(&gateway, &["key", "retire", &id, "--stolen"]);
+    done(&gateway, &["key", "retire", &id, "--stolen", "--yes"]);
     assert_eq!(gateway.serve().stop(), Some(0));
     done(&gateway, &["key", "publish"]);
     std::fs::remove_file(gateway.path("keys/log.seed")).unwrap();

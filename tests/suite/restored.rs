@@ -151,6 +151,7 @@ fn what_a_registry_lost_and_nobody_holds_is_named_and_so_is_what_the_journal_doe
         relayed(&gateway, 2);
         let shred = [
             "shred",
+            "--yes",
             "--class",
             "payload",
             "--exchange",

@@ -19,7 +19,7 @@ const REGISTRY: &str = "information-centre";
 const ROWS: u32 = 30_000;
 
 fn revoke(gateway: &Deployment, running: &Running<'_>, partner: &str) {
-    let (code, _, error) = gateway.shuguan(&["cert", "revoke", "--partner", partner, "-c", "shuguan.toml"]);
+    let (code, _, error) = gateway.shuguan(&["cert", "revoke", "--partner", partner, "--yes", "-c", "shuguan.toml"]);
     assert_eq!(code, 0, "{error}");
     running.signal("HUP");
     eventually("the list is in force", 10, || {

@@ -54,6 +54,20 @@ fn a_source_is_asked_to_check_its_row_and_answers_and_the_log_holds_both() {
         assert_eq!(code, 0, "{error}");
         let tickets = listed["tickets"].as_array().unwrap();
         assert_eq!(tickets.len(), 1);
+        // The same question is one ticket until it is answered, also when several ask it at once.
+        let ask = || {
+            let again = ["tickets", "open", &exchange, "2", "--field", "name"];
+            let (code, opened, error) = told(&gateway, &again, OPERATOR);
+            assert_eq!(code, 0, "{error}");
+            (opened["id"].as_str().unwrap().to_owned(), opened["already"].as_bool())
+        };
+        std::thread::scope(|scope| {
+            let asked: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            for one in asked {
+                assert_eq!(one.join().unwrap(), (id.clone(), Some(true)));
+            }
+        });
+        assert_eq!(gateway.leaves_of("ticket").len(), 1);
         // It names the source's own row and the field, and neither who asks nor why nor another source.
         let mut ticket = tickets[0].clone();
         let members = ticket.as_object_mut().unwrap();
@@ -70,9 +84,12 @@ fn a_source_is_asked_to_check_its_row_and_answers_and_the_log_holds_both() {
             let listed = told(&gateway, &["tickets", "list"], &kit(POLICE)).1;
             assert_eq!(listed["tickets"][0]["answer"], say);
         }
+        // Answered, it may be asked anew.
+        let (anew, already) = ask();
+        assert!(anew != id && already == Some(false));
         assert_eq!(running.stop(), Some(0));
         let (asked, answers) = (gateway.leaves_of("ticket"), gateway.leaves_of("ticket-answer"));
-        assert_eq!((asked.len(), answers.len()), (1, 2));
+        assert_eq!((asked.len(), answers.len()), (2, 2));
         assert_eq!(
             (&asked[0]["p"], &asked[0]["who"], &asked[0]["push"], &asked[0]["fld"]),
             (&json!(POLICE), &json!("operator-li"), &json!(exchange), &json!("name"))
@@ -170,11 +187,14 @@ fn a_source_is_asked_a_hundred_times_a_day_at_most() {
     run(async {
         let gateway = Deployment::new();
         let running = gateway.serve();
-        let exchange = pushed(&running, &gateway).await;
+        let body: Vec<u8> = (1..=101).flat_map(|n| resident(&nobody(n), "某某")).collect();
+        let police = gateway.partner(POLICE);
+        let pushed = running.call(Call::push(RESIDENT, NDJSON, body), &police).await;
+        let exchange = pushed.unwrap().json()["exchange"].clone();
         let operator = gateway.officer("operator-li");
-        let order = json!({ "exchange": exchange, "row": 1, "field": "name" }).to_string();
         let mut statuses = Vec::new();
-        for _ in 0..101 {
+        for row in 1..=101 {
+            let order = json!({ "exchange": exchange, "row": row, "field": "name" }).to_string();
             let call = Call::new(Method::POST, "/console/api/tickets").header("content-type", "application/json");
             let answer = running.console(call.body(order.clone()), &operator).await.unwrap();
             statuses.push((

@@ -192,7 +192,7 @@ fn a_certificate_revoked_on_a_live_connection_is_refused_at_the_next_request() {
         let mut h2 = Connection::open(gateway.feed, &police.speaking("h2")).await.unwrap();
         assert_eq!(h2.protocol(), "h2");
         assert_eq!(h2.send(push()).await.unwrap().status, 202);
-        let (code, _, error) = gateway.shuguan(&["cert", "revoke", "--partner", POLICE, "-c", "shuguan.toml"]);
+        let (code, _, error) = gateway.shuguan(&["cert", "revoke", "--partner", POLICE, "--yes", "-c", "shuguan.toml"]);
         assert_eq!(code, 0, "{error}");
         running.signal("HUP");
         eventually("the list is in force", 10, || {

@@ -91,6 +91,7 @@ fn a_record_is_opened_by_two_and_destroyed_and_the_receipt_outlives_both() {
         // Destroyed: neither the partner nor two officers open it again.
         let shred = [
             "shred",
+            "--yes",
             "--exchange",
             &exchange,
             "--case",

@@ -31,7 +31,7 @@ fn turn(gateway: &Deployment, arguments: &[&str], officer: &str) -> (i32, Value,
 }
 
 fn turned(gateway: &Deployment, name: &str) -> Value {
-    let (code, document, error) = turn(gateway, &["--open", name], OPERATOR);
+    let (code, document, error) = turn(gateway, &["--open", name, "--yes"], OPERATOR);
     assert_eq!(code, 0, "{error}");
     document
 }
@@ -84,13 +84,15 @@ fn a_volume_is_turned_before_a_witness_and_nothing_that_was_acknowledged_is_lost
             (FIRST, OPERATOR, "SG2163"),
             ("gw1 log", OPERATOR, "SG2101"),
             ("gw1+log", OPERATOR, "SG2101"),
+            ("2097", OPERATOR, "SG2101"),
+            ("gw2.lyg.example/log/2097", OPERATOR, "SG2101"),
         ] {
-            let (code, _, error) = turn(&gateway, &["--open", name], officer);
+            let (code, _, error) = turn(&gateway, &["--open", name, "--yes"], officer);
             assert!(code == 3 && error.contains(words), "{name}: {code} {error}");
         }
         // The witness cannot be asked, or is not told yet: the first is waited for, the second is a debt.
         drop(watching);
-        let (code, _, error) = turn(&gateway, &["--open", SECOND], OPERATOR);
+        let (code, _, error) = turn(&gateway, &["--open", SECOND, "--yes"], OPERATOR);
         assert!(code == 4 && error.contains("SG5104"), "{code} {error}");
         assert_eq!((closings(&gateway), keys(&gateway).len()), (0, 1), "nothing was sealed");
         let watching = witness.serve();
@@ -151,7 +153,7 @@ fn a_volume_is_turned_before_a_witness_and_nothing_that_was_acknowledged_is_lost
         assert!(Checkpoint::unverified(&held.body).unwrap().size > opened);
         // Asked again, it is open, and nothing more is sealed; a name of the past is none of the future.
         assert_eq!(turned(&gateway, SECOND)["leaf"], opened);
-        let (code, _, error) = turn(&gateway, &["--open", FIRST], OPERATOR);
+        let (code, _, error) = turn(&gateway, &["--open", FIRST, "--yes"], OPERATOR);
         assert!(code == 3 && error.contains("SG2163"), "{code} {error}");
         assert_eq!(closings(&gateway), 1);
         // The old key's first answer, repeated, and a partner that learns of the volume from the old trust.
@@ -230,7 +232,7 @@ fn a_gateway_that_is_killed_while_it_turns_has_the_old_volume_or_the_new_one_and
                         .unwrap();
                 });
                 // Whatever it hears, or does not.
-                let _ = turn(&gateway, &["--open", &name], OPERATOR);
+                let _ = turn(&gateway, &["--open", &name, "--yes"], OPERATOR);
             });
             running.kill();
             let closed = closings(&gateway);

@@ -10,12 +10,13 @@ use zeroize::Zeroizing;
 use super::exit::{Exit, Failure};
 use super::init::subjects_of;
 use super::output::Output;
+use super::sure::Sure;
 use crate::clock::Clock;
 use crate::pki::authority::{Authority, Issued, Which};
 use crate::pki::crl::Reason;
 use crate::pki::kit::{Addresses, Kit};
 use crate::pki::p12::{self, Cipher};
-use crate::pki::register::Usage;
+use crate::pki::register::{Row, Usage};
 use crate::pki::request::{self, Applicant, Csr};
 use crate::pki::{PkiFault, Subject, inspect, keyfile};
 
@@ -90,7 +91,7 @@ enum CertAction {
     },
     /// At the gateway: revoke a certificate, or all of a partner, and publish the list at once.
     #[command(
-        after_help = "EXAMPLES\n  shuguan cert revoke --partner health-city --reason key-compromise -c demo/shuguan.toml\n\nA running gateway refuses the certificate after its next reload (SIGHUP).\n\nEXIT CODES\n  0 revoked and published · 1 nothing matches, or a file cannot be written"
+        after_help = "EXAMPLES\n  shuguan cert revoke --partner health-city --reason key-compromise --yes -c demo/shuguan.toml\n\nA running gateway refuses the certificate after its next reload (SIGHUP).\n\nEXIT CODES\n  0 revoked and published · 2 without --yes · 1 nothing matches, or a file cannot be written"
     )]
     Revoke {
         /// Serial number in hexadecimal, as `cert inspect` shows it.
@@ -102,6 +103,8 @@ enum CertAction {
         /// Why.
         #[arg(long, value_enum, default_value_t)]
         reason: Reason,
+        #[command(flatten)]
+        sure: Sure,
         #[command(flatten)]
         gateway: Gateway,
     },
@@ -208,16 +211,12 @@ pub fn run(args: CertArgs, output: &Output) -> Result<Exit, Failure> {
             serial,
             partner,
             reason,
+            sure,
             gateway,
         } => {
             let which = serial.map(Which::Serial).or(partner.map(Which::Partner));
-            revoke(
-                &which.ok_or_else(|| Failure::new(Exit::Usage, "name a serial number or a partner"))?,
-                reason,
-                &gateway,
-                now_us,
-                output,
-            )
+            let which = which.ok_or_else(|| Failure::new(Exit::Usage, "name a serial number or a partner"))?;
+            revoke(&which, (reason, sure), &gateway, now_us, output)
         }
         CertAction::List { gateway } => list(&gateway, output),
         CertAction::Inspect { file } => show(&file, now_us, output),
@@ -341,8 +340,25 @@ fn report(issued: &Issued, output: &Output) {
     }
 }
 
-fn revoke(which: &Which, reason: Reason, gateway: &Gateway, now_us: i64, output: &Output) -> Result<Exit, Failure> {
-    let rows = gateway.authority()?.revoke(which, reason, now_us).map_err(failure)?;
+fn revoke(
+    which: &Which,
+    (reason, sure): (Reason, Sure),
+    gateway: &Gateway,
+    now_us: i64,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let authority = gateway.authority()?;
+    let found = authority.select(which, now_us).map_err(|fault| match (which, fault) {
+        (Which::Serial(name), PkiFault::NotIssued(_)) => not_a_serial(&authority, name, now_us),
+        (_, fault) => failure(fault),
+    })?;
+    if found.iter().any(|row| row.revoked_at.is_none()) {
+        sure.of(|| {
+            let serials: Vec<String> = found.iter().map(named).collect();
+            format!("the gateway would never again accept {}", serials.join(", "))
+        })?;
+    }
+    let rows = authority.revoke(which, reason, now_us).map_err(failure)?;
     for row in rows {
         let state = row
             .revoked_at
@@ -351,6 +367,37 @@ fn revoke(which: &Which, reason: Reason, gateway: &Gateway, now_us: i64, output:
     }
     output.note("next: reload the gateway (SIGHUP); it refuses the certificate from then on");
     Ok(Exit::Done)
+}
+
+/// A certificate as a person tells it from another.
+fn named(row: &Row) -> String {
+    let what = match row.issued.usage() {
+        Usage::Tls => "TLS",
+        Usage::Message => "message",
+    };
+    format!(
+        "{} ({what} certificate of `{}`, until {})",
+        row.issued.serial, row.issued.partner, row.issued.not_after
+    )
+}
+
+/// What is no serial number may be a partner's id: its certificates are named.
+fn not_a_serial(authority: &Authority, name: &str, now_us: i64) -> Failure {
+    let Ok(rows) = authority.select(&Which::Partner(name.to_owned()), now_us) else {
+        return failure(PkiFault::NotIssued(name.to_owned()));
+    };
+    let serials: Vec<String> = rows.iter().map(named).collect();
+    Failure::new(
+        Exit::Usage,
+        format!(
+            "`{name}` is a partner and no serial number, and has {} certificates",
+            rows.len()
+        ),
+    )
+    .because(serials.join(", "))
+    .then(format!(
+        "shuguan cert revoke SERIAL, or --partner {name} for all of them"
+    ))
 }
 
 fn list(gateway: &Gateway, output: &Output) -> Result<Exit, Failure> {

@@ -19,6 +19,7 @@ use super::cert::failure;
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::sure::Sure;
 use crate::chain::Chain;
 use crate::client::deliver::load_trust;
 use crate::clock::Clock;
@@ -47,7 +48,7 @@ THE KEY OF SIGNED ANSWERS
   shuguan key retire --receipt    7 days later, when no answer of the old key comes again; start anew, publish, destroy its file
 
 A STOLEN KEY
-  shuguan key rotate, reload, shuguan key retire --stolen, reload, shuguan key publish; tell witnesses and partners by telephone at which size
+  shuguan key rotate, reload, shuguan key retire --stolen --yes, reload, shuguan key publish; tell witnesses and partners by telephone at which size
   it ended: whoever has it can sign another history up to there, and only what a witness signed before tells the two apart")]
 pub struct KeyArgs {
     #[command(subcommand)]
@@ -80,7 +81,7 @@ enum KeyAction {
     },
     /// End an old key of the log. From the next reload or start on it signs no more.
     #[command(
-        after_help = "EXAMPLES\n  shuguan key retire -c demo/shuguan.toml\n  shuguan key retire 88ab01d3 --stolen -c demo/shuguan.toml\n\nEXIT CODES\n  0 an order for the gateway · 1 a file cannot be read or written · 3 it is the only key, is none that signs, or the overlap is too short"
+        after_help = "EXAMPLES\n  shuguan key retire -c demo/shuguan.toml\n  shuguan key retire 88ab01d3 --stolen --yes -c demo/shuguan.toml\n\nEXIT CODES\n  0 an order for the gateway · 1 a file cannot be read or written · 2 --stolen or --now without --yes\n  3 it is the only key, is none that signs, or the overlap is too short"
     )]
     Retire {
         /// Its id, as `list` shows it; without one the oldest that signs.
@@ -94,6 +95,8 @@ enum KeyAction {
         /// One that signs answers, at the next start; not before 7 days have passed since the next one began.
         #[arg(long)]
         receipt: bool,
+        #[command(flatten)]
+        sure: Sure,
         #[command(flatten)]
         gateway: At,
     },
@@ -128,6 +131,39 @@ struct Known {
     files: LogKeyFiles,
 }
 
+/// How a key ends.
+#[derive(Clone, Copy)]
+struct How {
+    stolen: bool,
+    now: bool,
+    sure: Sure,
+}
+
+impl How {
+    /// Without the time in which both sign.
+    fn is_at_once(self) -> bool {
+        self.stolen || self.now
+    }
+
+    fn why(self) -> &'static str {
+        if self.stolen { STOLEN } else { ROTATION }
+    }
+
+    /// What ends by plan is announced; what ends at once asks whether it is meant.
+    fn asked(self, id: &str, follows: &str) -> Result<(), Failure> {
+        if !self.is_at_once() {
+            return Ok(());
+        }
+        let says = if self.stolen {
+            ", and the log says that it is stolen"
+        } else {
+            ""
+        };
+        self.sure
+            .of(|| format!("{id} would sign nothing more for ever{says}; {follows}"))
+    }
+}
+
 /// One line of the list.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -154,9 +190,10 @@ pub fn run(args: KeyArgs, output: &Output) -> Result<Exit, Failure> {
             stolen,
             now,
             receipt,
+            sure,
             gateway,
         } => {
-            let how = (stolen, now);
+            let how = How { stolen, now, sure };
             if receipt {
                 receipt::retire(&Receipts::read(&gateway.config)?, id.as_deref(), how, output)?;
             } else {
@@ -304,7 +341,7 @@ fn rotate(known: &Known, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn retire(known: &Known, id: Option<&str>, (stolen, now): (bool, bool), output: &Output) -> Result<(), Failure> {
+fn retire(known: &Known, id: Option<&str>, how: How, output: &Output) -> Result<(), Failure> {
     let signing = known.signing();
     let found = match id {
         Some(id) => signing.iter().find(|span| span.key().id() == id),
@@ -323,13 +360,20 @@ fn retire(known: &Known, id: Option<&str>, (stolen, now): (bool, bool), output: 
         .leaf(began)
         .map_err(|fault| Failure::local(Chain(&fault).to_string()))?;
     let since = leaf.map_or(0, |leaf| leaf.t_us);
-    if !stolen && !now && Clock::system().now_us().saturating_sub(since) < OVERLAP_US {
+    let (is_short, id) = (
+        Clock::system().now_us().saturating_sub(since) < OVERLAP_US,
+        span.key().id(),
+    );
+    if is_short && !how.is_at_once() {
         return Err(refused("the two keys have not signed side by side for a day")
             .because(format!("since {}", time::format(since)))
             .then("wait, so that witnesses and partners learn of the new key; --stolen or --now do not wait"));
     }
-    let (id, why) = (span.key().id(), if stolen { STOLEN } else { ROTATION });
-    log_keys::end(&known.config.keys.log, &id, why).map_err(failure)?;
+    how.asked(
+        &id,
+        "whoever does not know the new key yet, witness or partner, refuses the log then",
+    )?;
+    log_keys::end(&known.config.keys.log, &id, how.why()).map_err(failure)?;
     output.note(format!(
         "{id} is to end: reload the gateway (SIGHUP) or start it; then: shuguan key publish"
     ));

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::sure::Sure;
 use crate::chain::Chain;
 use crate::client::{Client, ClientSettings, Listener};
 use crate::journal::{ExportError, Exported, Extent, Reader, Resting, export};
@@ -96,18 +97,21 @@ EXIT CODES
     #[command(after_help = "EXAMPLES
   shuguan log turn -c officers/operator-li.toml
   shuguan log turn --open gw1.lyg.example/log/2027 --prepare -c officers/operator-li.toml     the key, for the witnesses' [[log]]
-  shuguan log turn --open gw1.lyg.example/log/2027 -c officers/operator-li.toml
+  shuguan log turn --open gw1.lyg.example/log/2027 --yes -c officers/operator-li.toml
   shuguan key publish -c shuguan.toml                                                          on the host: the trust file knows both
 
 EXIT CODES
-  0 done · 3 refused: a log had that name, or only operators · 4 not reached, a witness does not answer, or no leaf could be sealed")]
+  0 done · 2 without --yes · 3 refused: a log had that name, it is not this log's with a year, or only operators
+  4 not reached, a witness does not answer, or no leaf could be sealed")]
     Turn {
-        /// Name of the next volume: the log's address without scheme.
+        /// Name of the next volume: the log's own and a year, as it is proposed.
         #[arg(long, value_name = "NAME")]
         open: Option<String>,
         /// Only make its key and show it.
         #[arg(long, requires = "open")]
         prepare: bool,
+        #[command(flatten)]
+        sure: Sure,
         /// The operator's client.toml.
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CLIENT", default_value = "client.toml")]
         config: PathBuf,
@@ -118,14 +122,16 @@ EXIT CODES
     /// confirms it. Look at another clock first: what was sealed by a wrong one stays in the log.
     #[command(after_help = "EXAMPLES
   shuguan log clock -c officers/operator-li.toml
-  shuguan log clock --confirm -c officers/operator-li.toml
+  shuguan log clock --confirm --yes -c officers/operator-li.toml
 
 EXIT CODES
-  0 shown or confirmed · 3 refused: no step is held, or only operators · 4 not reached, or no leaf could be sealed")]
+  0 shown or confirmed · 2 --confirm without --yes · 3 refused: no step is held, or only operators · 4 not reached, or no leaf could be sealed")]
     Clock {
         /// The machine's clock is right.
         #[arg(long)]
         confirm: bool,
+        #[command(flatten)]
+        sure: Sure,
         /// The operator's client.toml.
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CLIENT", default_value = "client.toml")]
         config: PathBuf,
@@ -154,8 +160,21 @@ pub fn run(args: LogArgs, output: &Output) -> Result<Exit, Failure> {
             config,
         } => prove::run(&old, &file, &config, output)?,
         LogAction::Volumes { journal } => volumes(&journal, output)?,
-        LogAction::Clock { confirm, config } => clock::run(confirm, &config, output)?,
-        LogAction::Turn { open, prepare, config } => turn(open.as_deref(), prepare, &config, output)?,
+        LogAction::Clock { confirm, sure, config } => {
+            if confirm {
+                sure.of(|| {
+                    "the machine's clock would be the time of the log: no later entry can bear an earlier one"
+                        .to_owned()
+                })?;
+            }
+            clock::run(confirm, &config, output)?;
+        }
+        LogAction::Turn {
+            open,
+            prepare,
+            sure,
+            config,
+        } => turn(open.as_deref(), prepare, sure, &config, output)?,
     }
     Ok(Exit::Done)
 }
@@ -211,30 +230,28 @@ fn volumes(journal: &Path, output: &Output) -> Result<(), Failure> {
 }
 
 /// Asks the gateway; shows its volumes, and what comes next.
-fn turn(open: Option<&str>, prepare: bool, config: &Path, output: &Output) -> Result<(), Failure> {
+fn turn(open: Option<&str>, prepare: bool, sure: Sure, config: &Path, output: &Output) -> Result<(), Failure> {
     let client = Client::open(&ClientSettings::load(config)?, Listener::Console)?;
     let path = "/console/api/log";
     let document = super::runtime()?
         .block_on(async {
             match open {
-                None => client.get_json(path).await,
-                Some(name) => {
+                Some(name) if prepare || sure.is_said() => {
                     client
                         .post_json(path, &json!({ "open": name, "prepare": prepare }))
                         .await
                 }
+                _ => client.get_json(path).await,
             }
         })
         .map_err(|error| error.failure(path))?;
+    if let (Some(name), false) = (open, prepare) {
+        sure.of(|| would(name, &document))?;
+    }
     if output.is_json() {
         output.json("shuguan.log-volumes.v1", &document);
         return Ok(());
     }
-    let text = |value: &Value, member: &str| match value.get(member) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    };
     let listed = document.get("volumes").and_then(Value::as_array);
     let rows = listed.into_iter().flatten();
     let rows: Vec<Vec<String>> = rows
@@ -246,11 +263,19 @@ fn turn(open: Option<&str>, prepare: bool, config: &Path, output: &Output) -> Re
         .collect();
     output.rows(&["VOLUME", "FROM", "SIZE", "SINCE"], &rows);
     match (open, document.get("leaf").and_then(Value::as_u64)) {
-        (None, _) => output.note(format!("next: shuguan log turn --open {}", text(&document, "proposal"))),
+        (None, _) => {
+            let (due, name) = (text(&document, "due"), text(&document, "proposal"));
+            let is_over = document.get("year_is_over").and_then(Value::as_bool) == Some(true);
+            output.note(if is_over {
+                format!("next: shuguan log turn --open {name} --yes")
+            } else {
+                format!("nothing is due before {due}; then: shuguan log turn --open {name} --yes")
+            });
+        }
         (Some(name), None) => {
             output.note(format!("key of `{name}`: {}", text(&document, "vkey")));
             output.note(
-                "next: witnesses take it as a [[log]] of their witness.toml; then the same command without --prepare",
+                "next: witnesses take it as a [[log]] of their witness.toml; then the same command with --yes instead of --prepare",
             );
         }
         (Some(name), Some(leaf)) => {
@@ -262,6 +287,32 @@ fn turn(open: Option<&str>, prepare: bool, config: &Path, output: &Output) -> Re
         }
     }
     Ok(())
+}
+
+/// What a turn closes, and what an operator may not have meant.
+fn would(name: &str, document: &Value) -> String {
+    let volumes = document.get("volumes").and_then(Value::as_array);
+    let written = volumes
+        .and_then(|volumes| volumes.last())
+        .map(|last| text(last, "origin"))
+        .unwrap_or_default();
+    let mut told = format!("`{written}` would be closed for ever, and every later entry stand in `{name}`");
+    if document.get("year_is_over").and_then(Value::as_bool) == Some(false) {
+        told = format!("{told}; its year is not over before {}", text(document, "due"));
+    }
+    let proposal = text(document, "proposal");
+    if proposal != name {
+        told = format!("{told}; the name that is proposed is `{proposal}`");
+    }
+    told
+}
+
+fn text(value: &Value, member: &str) -> String {
+    match value.get(member) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    }
 }
 
 fn failed(error: &ExportError, folder: &Path) -> Failure {

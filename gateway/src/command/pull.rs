@@ -1,7 +1,8 @@
 //! `shuguan pull DATASET`: request an extract, wait for it, download it with resume, check digest and receipt.
 //!
 //! The content goes to `FILE.part` (mode 0600) and is renamed when its digest is that of `Repr-Digest`, and receipt and manifest are of this extract; until
-//! then a former file stays. A cut download goes on where it stopped.
+//! then a former file stays, and after a failure no part does. A cut download goes on where it stopped. The place is
+//! opened before the gateway is asked: what it seals is a release, whoever receives it.
 
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
@@ -32,11 +33,17 @@ use crate::opening::{MEDIA_TYPE, Opening};
 use crate::sha256;
 use crate::signature::{Profile, digest, profile};
 
+mod place;
+
+use place::Place;
+
 /// Request an extract and download it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES
   shuguan pull population --purpose enrolment.registration --case AJ-2026-001 -o population.ndjson -c client.toml
-  shuguan pull enterprises --purpose enrolment.registration --case AJ-2026-002 --region 320707 --form csv -o e.csv
+  shuguan pull enterprises --purpose enrolment.registration --case AJ-2026-002 --region 320707 -o enterprises.csv
+
+A file of that name is replaced when the extract is here and proved.
 
 EXIT CODES
   0 downloaded and verified · 1 local failure · 3 refused · 4 not reached (repeat) · 6 digest or receipt does not verify · 7 rate limited")]
@@ -55,9 +62,9 @@ pub struct PullArgs {
     /// Only who changed in the registry since this moment (RFC 3339): the `as_of` of the last pull.
     #[arg(long)]
     since: Option<String>,
-    /// `ndjson` or `csv`.
-    #[arg(long, default_value = "ndjson")]
-    form: String,
+    /// `ndjson` or `csv`; by default as the file is called, else `ndjson`.
+    #[arg(long)]
+    form: Option<String>,
     /// Where to write it.
     #[arg(short, long)]
     output: PathBuf,
@@ -124,7 +131,7 @@ pub fn run(args: PullArgs, output: &Output) -> Result<Exit, Failure> {
         case: &args.case,
         region: args.region.as_deref(),
         since: args.since.as_deref(),
-        form: &args.form,
+        form: args.form.as_deref().unwrap_or_else(|| form_of(&args.output)),
         output: &args.output,
         patience: Duration::from_secs(args.timeout),
     };
@@ -154,8 +161,23 @@ pub fn run(args: PullArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// The form that a file's name promises.
+fn form_of(file: &Path) -> &'static str {
+    match file.extension() {
+        Some(ending) if ending.eq_ignore_ascii_case("csv") => "csv",
+        _ => "ndjson",
+    }
+}
+
 /// Requests, waits, downloads and verifies.
 pub async fn pull(client: &Client, trust: &Trust, extract: &Extract<'_>, output: &Output) -> Result<Pulled, Failure> {
+    let (place, mut file) = Place::open(extract.output)?;
+    if place.replaces() {
+        output.note(format!(
+            "`{}` is there, and is replaced when the extract is here",
+            extract.output.display()
+        ));
+    }
     let mut select = serde_json::Map::new();
     for (name, value) in [("region", extract.region), ("since", extract.since)] {
         if let Some(value) = value {
@@ -180,15 +202,20 @@ pub async fn pull(client: &Client, trust: &Trust, extract: &Extract<'_>, output:
     let ready = wait_until_ready(client, &id, extract.patience).await?;
     let digest = member(&ready, "repr_digest")?;
     let bytes = ready.get("bytes").and_then(serde_json::Value::as_u64).unwrap_or(0);
-    download(client, &id, extract, bytes, &digest, output).await?;
-    let part = part_path(extract.output);
-    let unreadable = |error| Failure::local(format!("cannot read `{}`", part.display())).because(error);
-    let bytes = std::fs::metadata(&part).map_err(unreadable)?.len();
+    let content = Content {
+        id: &id,
+        bytes,
+        digest: &digest,
+        patience: extract.patience,
+    };
+    download(client, &content, (&place, &mut file), output).await?;
+    let unreadable = |error| Failure::local(format!("cannot read `{}`", place.part().display())).because(error);
+    let bytes = file.metadata().map_err(unreadable)?.len();
     let (text, leaf, event) = proven_receipt(client, trust, extract, (&id, bytes)).await?;
     let manifest = sealed_manifest(client, &id, event.man).await?;
     let as_of = as_of(&manifest);
     let opening = proven_opening(client, (&id, &digest), &event).await?;
-    let [receipt, manifest, opening] = keep_all(extract.output, [text.as_bytes(), &manifest, &opening])?;
+    let [receipt, manifest, opening] = keep_all(extract.output, place, [text.as_bytes(), &manifest, &opening])?;
     let acknowledged = client.signer().is_some() && acknowledge(client, &id, extract, &leaf, &digest, output).await;
     Ok(Pulled {
         acknowledged,
@@ -314,40 +341,39 @@ async fn wait_until_ready(client: &Client, id: &str, patience: Duration) -> Resu
     }
 }
 
-fn part_path(file: &Path) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    file.with_file_name(name)
+/// What is to come.
+struct Content<'a> {
+    id: &'a str,
+    bytes: u64,
+    digest: &'a str,
+    patience: Duration,
 }
 
 async fn download(
     client: &Client,
-    id: &str,
-    extract: &Extract<'_>,
-    bytes: u64,
-    digest: &str,
+    content: &Content<'_>,
+    (place, file): (&Place, &mut std::fs::File),
     output: &Output,
 ) -> Result<(), Failure> {
-    let part = part_path(extract.output);
+    let (id, digest) = (content.id, content.digest);
+    let part = place.part();
     let unwritable =
         |error: std::io::Error| Failure::local(format!("cannot write `{}`", part.display())).because(error);
-    let mut file = open_private(&part).map_err(unwritable)?;
-    file.set_len(0).map_err(unwritable)?;
-    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden());
+    let bar = ProgressBar::with_draw_target(Some(content.bytes), ProgressDrawTarget::hidden());
     if output.shows_progress() {
         bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
     }
     let place = format!("GET /v1/extracts/{id}/content");
     let began = Instant::now();
-    while let Err(error) = download_rest(client, id, digest, &mut file, &bar).await {
-        if error.retry().is_none() || began.elapsed() > extract.patience {
+    while let Err(error) = download_rest(client, id, digest, file, &bar).await {
+        if error.retry().is_none() || began.elapsed() > content.patience {
             return Err(error.failure(&place));
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     bar.finish_and_clear();
     file.sync_all().map_err(unwritable)?;
-    let found = digest::write(&digest_of(&part)?);
+    let found = digest::write(&digest_of(part)?);
     if found != digest {
         return Err(Failure::new(
             Exit::NotProven,
@@ -406,18 +432,6 @@ async fn download_rest(
         }
     }
     Ok(())
-}
-
-/// Made, or gone on with where an earlier call ended.
-fn open_private(path: &Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
 }
 
 async fn fetch(client: &Client, path: &str) -> Result<Bytes, Failure> {
@@ -494,12 +508,13 @@ async fn proven_opening(client: &Client, (id, stated): (&str, &str), leaf: &Pull
 }
 
 /// Writes receipt, manifest and opening, and gives the content its name last: a file without its proof is none.
-fn keep_all(file: &Path, proofs: [&[u8]; 3]) -> Result<[PathBuf; 3], Failure> {
+fn keep_all(file: &Path, place: Place, proofs: [&[u8]; 3]) -> Result<[PathBuf; 3], Failure> {
     let paths = [".tlog-proof", ".manifest.json", ".opening.json"].map(|ending| beside(file, ending));
     for (path, proof) in paths.iter().zip(proofs) {
         keep(path, proof)?;
     }
-    durable::rename(&part_path(file), file)
+    place
+        .finish()
         .map_err(|error| Failure::local(format!("cannot write `{}`", file.display())).because(error))?;
     Ok(paths)
 }
@@ -509,6 +524,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_file_that_is_called_csv_is_csv() {
+        for (name, form) in [
+            ("x.csv", "csv"),
+            ("x.CSV", "csv"),
+            ("x.ndjson", "ndjson"),
+            ("csv", "ndjson"),
+        ] {
+            assert_eq!(form_of(Path::new(name)), form, "{name}");
+        }
+    }
 
     #[test]
     fn an_extract_that_failed_says_why_and_whether_a_repeat_helps() {

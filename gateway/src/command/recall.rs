@@ -10,6 +10,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::pull::{member, post};
 use super::query::flatten;
+use super::sure::Sure;
 use crate::client::{Client, ClientSettings, Listener};
 use crate::signature::profile;
 
@@ -33,9 +34,8 @@ pub struct RecallArgs {
     /// Reason: wrong-batch, superseded or unusable.
     #[arg(long, value_name = "CODE")]
     why: String,
-    /// Does it: it cannot be taken back.
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    sure: Sure,
     /// Where its receipt goes; by default EXCHANGE.recall.tlog-proof in this folder.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -52,10 +52,8 @@ pub struct RecallArgs {
 
 /// Runs the command.
 pub fn run(args: &RecallArgs, output: &Output) -> Result<Exit, Failure> {
-    if !args.yes {
-        let what = format!("`{}` would be withdrawn for ever, and the log says so", args.exchange);
-        return Err(Failure::new(Exit::Usage, what).then("say --yes when that is meant"));
-    }
+    args.sure
+        .of(|| format!("`{}` would be withdrawn for ever, and the log says so", args.exchange))?;
     let client = Client::open(&ClientSettings::load(&args.config)?, Listener::Feed)?;
     let document = super::runtime()?.block_on(recall(args, &client, output))?;
     if output.is_json() {

@@ -13,6 +13,7 @@ use super::config;
 use super::exit::{Exit, Failure};
 use super::output::{Columns, Output};
 use super::query::flatten;
+use super::sure::Sure;
 use crate::client::{Client, ClientSettings, Listener};
 
 /// The relay between inbox and registry.
@@ -80,9 +81,8 @@ enum RelayAction {
         /// Reason: wrong-batch, superseded or unusable.
         #[arg(long, value_name = "CODE")]
         why: String,
-        /// Does it: what of the batch is not in the registry never gets there, and its sender holds a receipt for it.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        sure: Sure,
         #[command(flatten)]
         operator: Operator,
     },
@@ -112,15 +112,14 @@ pub fn run(args: RelayArgs, output: &Output) -> Result<Exit, Failure> {
         RelayAction::Discard {
             exchange,
             why,
-            yes,
+            sure,
             operator,
         } => {
-            if !yes {
-                let what = format!(
+            sure.of(|| {
+                format!(
                     "what of `{exchange}` is not in the registry would never get there, and its sender holds a receipt for it; `shuguan relay list` says how many rows are in"
-                );
-                return Err(Failure::new(Exit::Usage, what).then("say --yes when that is meant"));
-            }
+                )
+            })?;
             let order = json!({ "act": "discard", "exchange": exchange, "why": why });
             operate(&operator, Some(order), output)
         }

@@ -19,7 +19,7 @@ use super::output::Output;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES
   shuguan sample --record public-security/resident --rows 20000 --seed 1 --dirt 1 --charset gb18030 -o residents.csv
-  shuguan sample --record tax/registration --rows 500 --seed 1 --form ndjson -o registrations.ndjson
+  shuguan sample --record tax/registration --rows 500 --seed 1 -o registrations.ndjson
 
 EXIT CODES
   0 done · 1 the file cannot be written · 2 wrong usage")]
@@ -42,19 +42,18 @@ pub struct SampleArgs {
     /// `utf-8` or `gb18030`.
     #[arg(long, default_value = "utf-8", value_parser = parse_charset)]
     charset: Encoding,
-    /// The form of the file.
-    #[arg(long, value_enum, default_value_t)]
-    form: SampleForm,
+    /// The form of the file; by default as it is called, else `csv`.
+    #[arg(long, value_enum)]
+    form: Option<SampleForm>,
     /// The file to write; `-` is standard output.
     #[arg(short = 'o', value_name = "FILE")]
     out: PathBuf,
 }
 
 /// How the sample is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum SampleForm {
     /// Comma-separated.
-    #[default]
     Csv,
     /// One JSON object a line.
     Ndjson,
@@ -89,7 +88,8 @@ pub fn run(args: SampleArgs, output: &Output) -> Result<Exit, Failure> {
         let what = format!("`{}` is never sent as one row a household", args.record.name);
         return Err(Failure::new(Exit::Usage, what).then("leave `--households` out"));
     }
-    let layout = Layout::new(args.form.format(), args.charset);
+    let form = args.form.unwrap_or_else(|| SampleForm::of(&args.out));
+    let layout = Layout::new(form.format(), args.charset);
     let counts = if args.out == Path::new("-") {
         write(&args, &layout, std::io::stdout().lock())
     } else {
@@ -151,6 +151,16 @@ fn show(args: &SampleArgs, layout: &Layout, counts: &SampleCounts, output: &Outp
 }
 
 impl SampleForm {
+    /// The form that a file's name promises.
+    fn of(file: &Path) -> Self {
+        let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        match ending.to_ascii_lowercase().as_str() {
+            "ndjson" | "jsonl" => Self::Ndjson,
+            "tsv" => Self::Tsv,
+            _ => Self::Csv,
+        }
+    }
+
     fn format(self) -> Format {
         match self {
             Self::Csv => Format::CSV,
@@ -169,5 +179,26 @@ fn parse_percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').parse::<f64>() {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
         _ => Err("a share from 0 to 100".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::SampleForm;
+
+    #[test]
+    fn a_sample_has_the_form_that_its_name_promises() {
+        for (name, form) in [
+            ("x.csv", SampleForm::Csv),
+            ("x.ndjson", SampleForm::Ndjson),
+            ("x.NDJSON", SampleForm::Ndjson),
+            ("x.tsv", SampleForm::Tsv),
+            ("x.txt", SampleForm::Csv),
+            ("-", SampleForm::Csv),
+        ] {
+            assert_eq!(SampleForm::of(Path::new(name)), form, "{name}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::query::flatten;
+use super::sure::Sure;
 use crate::client::{Client, ClientSettings, Listener};
 
 /// Destroy keys: of evidence records, of payloads, of the index of past years.
@@ -17,14 +18,14 @@ use crate::client::{Client, ClientSettings, Listener};
 #[command(
     group = clap::ArgGroup::new("which").required(true),
     after_help = "EXAMPLES
-  shuguan shred --class evidence --exchange 0199a3c4-… --case 2026-031 --why court -c officers/security-qian.toml
-  shuguan shred --class evidence --before 2023-01-01 --case R-2026 --why retention -c officers/security-qian.toml
-  shuguan shred --class index --before 2023-01-01 --case R-2026 --why retention -c officers/security-qian.toml
+  shuguan shred --class evidence --exchange 0199a3c4-… --case 2026-031 --why court --yes -c officers/security-qian.toml
+  shuguan shred --class evidence --before 2023-01-01 --case R-2026 --why retention --yes -c officers/security-qian.toml
+  shuguan shred --class index --before 2023-01-01 --case R-2026 --why retention --yes -c officers/security-qian.toml
 
-Receipts and the log go on verifying. Evidence and index keys of the last 3 years go one exchange at a time only.
+Receipts and the log go on verifying. Evidence and index keys of the last 3 years go one exchange at a time only, and not for `retention`.
 
 EXIT CODES
-  0 destroyed · 3 refused (no security officer, no case, nothing to destroy, within the time of keeping) · 4 not reached"
+  0 destroyed · 2 without --yes · 3 refused (no security officer, no case, nothing to destroy, destroyed already, within the time of keeping) · 4 not reached"
 )]
 pub struct ShredArgs {
     /// What the keys open.
@@ -42,6 +43,8 @@ pub struct ShredArgs {
     /// Reason.
     #[arg(long, value_enum)]
     why: Why,
+    #[command(flatten)]
+    sure: Sure,
     /// The security officer's client.toml.
     #[arg(short = 'c', long = "config", env = "SHUGUAN_CLIENT", default_value = "client.toml")]
     config: PathBuf,
@@ -59,7 +62,7 @@ enum Class {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Why {
-    /// Kept long enough.
+    /// Kept long enough: evidence and index keys 3 years.
     Retention,
     /// The person concerned asked.
     SubjectRequest,
@@ -69,6 +72,7 @@ enum Why {
 
 /// Runs the command.
 pub fn run(args: &ShredArgs, output: &Output) -> Result<Exit, Failure> {
+    args.sure.of(|| would(args))?;
     let word = |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_owned());
     let order = json!({
         "what": word(args.class.to_possible_value()), "why": word(args.why.to_possible_value()),
@@ -85,4 +89,23 @@ pub fn run(args: &ShredArgs, output: &Output) -> Result<Exit, Failure> {
         output.rows(&["MEMBER", "VALUE"], &flatten(&document));
     }
     Ok(Exit::Done)
+}
+
+/// What nobody can do any more.
+fn would(args: &ShredArgs) -> String {
+    let which = match (&args.exchange, &args.before) {
+        (Some(exchange), _) => format!("of `{exchange}`"),
+        (None, before) => format!("of everything before {}", before.as_deref().unwrap_or("-")),
+    };
+    match args.class {
+        Class::Evidence => format!(
+            "the evidence record {which} would be destroyed: nobody could open what its receipt commits to, neither partner nor officer nor court"
+        ),
+        Class::Payload => format!(
+            "the payload {which} would be destroyed: a registry that loses its rows could not be fed with it again"
+        ),
+        Class::Index => {
+            format!("the index key {which} would be destroyed: nobody could search those years for a person")
+        }
+    }
 }

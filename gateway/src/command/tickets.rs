@@ -170,5 +170,11 @@ fn told(document: &Value, what: &str, output: &Output) {
     }
     let id = document.get("id").and_then(Value::as_str).unwrap_or("-");
     let leaf = document.get("index").and_then(Value::as_u64).unwrap_or_default();
+    if document.get("already").and_then(Value::as_bool) == Some(true) {
+        output.note(format!(
+            "asked already and not answered yet: {id}; leaf {leaf} of the log says so"
+        ));
+        return;
+    }
     output.note(format!("{what}: {id}; leaf {leaf} of the log says so"));
 }

@@ -98,6 +98,15 @@ async fn turned(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> 
     if volumes.iter().any(|volume| volume.origin == name) {
         return Err(taken("a log of this journal had that name"));
     }
+    if !volumes.iter().any(|volume| may_follow(volume, name)) {
+        let now_us = desk.console.api.stations.clock.now_us();
+        let proposal = volumes
+            .last()
+            .map(|newest| proposal(newest, now_us))
+            .unwrap_or_default();
+        let detail = format!("a volume has the log's own name and a year, such as `{proposal}`");
+        return Err(Refused::new(Refusal::BadRequest).detail(detail).into());
+    }
     if desk.console.api.stations.witnessing.is_disputed() {
         // A turn would close the volume whose history is in question.
         return Err(Refused::new(Refusal::LogDisputed).into());
@@ -185,11 +194,36 @@ async fn document(desk: &Desk, leaf: Option<u64>, vkey: Option<String>) -> Resul
             "size": volume.size,
             "lost": !volume.is_whole,
         })).collect::<Vec<_>>(),
-        "year_is_over": newest.is_some_and(|newest| newest.year() < period::year(now_us)),
-        "proposal": newest.map(|newest| newest.next_name(&next_year(&newest.year(), &period::year(now_us)))),
+        "year_is_over": newest.is_some_and(|newest| newest.since_us > 0 && newest.year() < period::year(now_us)),
+        "proposal": newest.map(|newest| proposal(newest, now_us)),
+        "due": newest.map(|newest| due(newest, now_us)),
         "vkey": vkey,
         "leaf": leaf,
     }))
+}
+
+/// Whether a volume may have that name: the log's own with a year that is none before.
+fn may_follow(volume: &Volume, name: &str) -> bool {
+    let own = volume.next_name("");
+    name.strip_prefix(own.as_str()).is_some_and(|year| {
+        let is_year = year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit());
+        is_year && (volume.since_us == 0 || year >= volume.year().as_str())
+    })
+}
+
+/// What the next volume is to be called.
+fn proposal(newest: &Volume, now_us: i64) -> String {
+    newest.next_name(&next_year(&newest.year(), &period::year(now_us)))
+}
+
+/// The first day of the year after that of the volume.
+fn due(newest: &Volume, now_us: i64) -> String {
+    let year = if newest.since_us > 0 {
+        newest.year()
+    } else {
+        period::year(now_us)
+    };
+    format!("{}-01-01", next_year(&year, &year))
 }
 
 /// This year, unless the volume is that of this year already.
@@ -202,7 +236,50 @@ fn next_year(volume: &str, now: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_name, next_year};
+    use super::{Volume, due, is_name, may_follow, next_year};
+
+    fn volume(origin: &str, since_us: i64) -> Volume {
+        Volume {
+            origin: origin.into(),
+            from: 0,
+            since_us,
+            size: None,
+            is_whole: true,
+        }
+    }
+
+    /// 2026-11-28.
+    const NOW_US: i64 = 1_795_824_000_000_000;
+
+    #[test]
+    fn the_next_volume_has_the_name_of_the_log_and_a_year_that_is_not_before() {
+        for origin in ["gw1.lyg.example/log", "gw1.lyg.example/log/2026"] {
+            let written = volume(origin, NOW_US);
+            for name in ["gw1.lyg.example/log/2026", "gw1.lyg.example/log/2027"] {
+                assert!(may_follow(&written, name), "{origin} {name}");
+            }
+            for name in [
+                "2027",
+                "gw1.lyg.example/2027",
+                "gw1.lyg.example/log2027",
+                "gw1.lyg.example/log/",
+                "gw1.lyg.example/log/2025",
+                "gw1.lyg.example/log/02027",
+                "gw1.lyg.example/log/next",
+                "gw1.lyg.example/log/2026/2027",
+                "https://gw1.lyg.example/log/2027",
+            ] {
+                assert!(!may_follow(&written, name), "{origin} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_volume_is_due_when_the_year_of_the_one_that_is_written_is_over() {
+        assert_eq!(due(&volume("log", NOW_US), NOW_US), "2027-01-01");
+        assert_eq!(due(&volume("log/2027", NOW_US), NOW_US), "2028-01-01");
+        assert_eq!(due(&volume("log", 0), NOW_US), "2027-01-01");
+    }
 
     #[test]
     fn the_next_volume_is_that_of_this_year_or_of_the_next() {

@@ -25,7 +25,7 @@ use crate::clock;
 use crate::edge::Peer;
 use crate::exchange::seal::unavailable;
 use crate::exchange::{Fault, Refused, Stop};
-use crate::journal::{Entry, Evidence, Outcome, Sealed};
+use crate::journal::{Entry, Evidence, ExchangeView, Outcome, Sealed};
 use crate::refusal::Refusal;
 
 /// What records of provision are kept for, microseconds: 3 years.
@@ -125,7 +125,14 @@ async fn destroy(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop>
         cnt: 0,
     };
     match (order.exchange, order.before.as_deref()) {
-        (Some(exchange), None) => one(desk, order.what, exchange, event).await,
+        (Some(exchange), None) => {
+            let known = desk.console.api.stations.journal.exchange(exchange).await;
+            let known = known
+                .map_err(Fault::from_error("read an exchange"))?
+                .ok_or(Refusal::NotFound)?;
+            kept_long_enough(desk, order, &known)?;
+            one(desk, order.what, &known, event).await
+        }
         (None, Some(before)) => {
             let moment_us = moment(before)?;
             let now_us = desk.console.api.stations.clock.now_us();
@@ -150,18 +157,50 @@ fn moment(text: &str) -> Result<i64, Stop> {
     super::question::moment("before", text)?.ok_or_else(|| bad("`before` is a day such as 2023-01-01"))
 }
 
-async fn one(desk: &Desk, what: What, exchange: Uuid, event: ShredEvent) -> Result<Value, Stop> {
+/// That something was kept long enough is no reason before it was.
+fn kept_long_enough(desk: &Desk, order: &Order, known: &ExchangeView) -> Result<(), Stop> {
+    let sealed_us = known.leaves.first().map_or(i64::MAX, |first| first.t_us);
+    let is_young = sealed_us > desk.console.api.stations.clock.now_us() - KEPT_US;
+    if order.what == What::Evidence && order.why == Why::Retention && is_young {
+        let detail = format!(
+            "`retention` is for what was kept for 3 years, and this is of {}; before that it goes for `court` or `subject-request`",
+            clock::shown(sealed_us)
+        );
+        return Err(bad(&detail));
+    }
+    Ok(())
+}
+
+/// The leaf that says that this of an exchange is destroyed.
+fn shredded(what: What, known: &ExchangeView) -> Option<u64> {
+    let said = known
+        .leaves
+        .iter()
+        .find(|row| match Leaf::decode(&row.bytes).map(|leaf| leaf.event) {
+            Ok(Event::Shred(event)) => event.what == what.name(),
+            _ => false,
+        });
+    said.map(|row| row.index)
+}
+
+async fn one(desk: &Desk, what: What, known: &ExchangeView, event: ShredEvent) -> Result<Value, Stop> {
+    let (exchange, already) = (known.exchange, shredded(what, known));
+    let already = already.map(|leaf| format!("it is destroyed already: leaf {leaf} of the log says so"));
     let journal = &desk.console.api.stations.journal;
     match what {
         What::Evidence => {
             let sealed = journal.shred_one(exchange, event).await.map_err(unavailable)?;
-            let sealed = sealed.ok_or(Refusal::NotFound)?;
+            let sealed = sealed.ok_or_else(|| match already {
+                Some(already) => Refused::new(Refusal::EvidenceGone).detail(already),
+                None => Refused::new(Refusal::EvidenceGone),
+            })?;
             Ok(done(what, &[sealed.index], 1))
         }
         What::Payload => {
             let sealed = journal.shred_payload(exchange, event).await.map_err(unavailable)?;
             let sealed = sealed.ok_or_else(|| {
-                Refused::new(Refusal::NotFound).detail("no payload of it is held, or it still waits for the relay")
+                let none = || "no payload of it is held, or it still waits for the relay".to_owned();
+                Refused::new(Refusal::NotFound).detail(already.unwrap_or_else(none))
             })?;
             Ok(done(what, &[sealed.index], 1))
         }

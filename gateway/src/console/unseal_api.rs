@@ -160,7 +160,7 @@ async fn ask(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
     signed(desk, peer, order)?;
     record(desk, order.exchange).await?;
     let sealed = seal(desk, peer, order, &statement, None).await?;
-    Ok(answered(order, &sealed, &statement))
+    Ok(answered(order, sealed.index, &statement))
 }
 
 /// What was asked and approved under one statement, newest first.
@@ -202,8 +202,20 @@ async fn approve(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop>
     of_another_unit(desk, &asked.event.who, peer)?;
     signed(desk, peer, order)?;
     record(desk, order.exchange).await?;
+    // One at a time, and by what stands in the log then: the same word twice is one leaf.
+    let _turn = desk.approvals.lock().await;
+    let steps = self::steps(desk, &statement).await?;
+    if let Some((_, approved)) = approval(&steps)
+        && approved.event.who == peer.partner().id
+    {
+        let mut document = answered(order, approved.row.index, &statement);
+        if let Some(members) = document.as_object_mut() {
+            members.insert("already".into(), true.into());
+        }
+        return Ok(document);
+    }
     let sealed = seal(desk, peer, order, &statement, Some(asked.reference())).await?;
-    Ok(answered(order, &sealed, &statement))
+    Ok(answered(order, sealed.index, &statement))
 }
 
 /// An officer whose unit nobody knows any more is of no other unit.
@@ -236,7 +248,7 @@ async fn open(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
     // Read before the leaf, shown after it: a record that is gone leaves no `open` behind.
     let record = record(desk, order.exchange).await?;
     let sealed = seal(desk, peer, order, &statement, Some(approved.reference())).await?;
-    let mut document = answered(order, &sealed, &statement);
+    let mut document = answered(order, sealed.index, &statement);
     let record: Value = serde_json::from_slice(&record).map_err(Fault::from_error("read an evidence record"))?;
     if let Some(members) = document.as_object_mut() {
         members.insert("record".into(), record);
@@ -274,12 +286,12 @@ async fn seal(
     }
 }
 
-fn answered(order: &Order, sealed: &Sealed, statement: &Statement) -> Value {
+fn answered(order: &Order, leaf: u64, statement: &Statement) -> Value {
     json!({
         "schema": "shuguan.unseal.v1",
         "step": order.step.name(),
         "exchange": order.exchange,
-        "leaf": sealed.index,
+        "leaf": leaf,
         "valid_until": time::format((statement.asked_at_s + VALID_S).saturating_mul(1_000_000)),
     })
 }

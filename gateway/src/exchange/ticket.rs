@@ -27,10 +27,12 @@ pub const A_DAY_MAX: usize = 100;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
-    exchange: Uuid,
+    /// Of which push.
+    pub exchange: Uuid,
     /// Among the accepted rows of the exchange, from 1.
-    row: u64,
-    field: String,
+    pub row: u64,
+    /// Which field.
+    pub field: String,
 }
 
 /// Seals a ticket; gives its leaf.

@@ -268,7 +268,11 @@ impl Authority {
         Ok(rows)
     }
 
-    fn select(&self, which: &Which, now_us: i64) -> Result<Vec<Row>, PkiFault> {
+    /// The certificates that are meant: of a partner those that are in force, or, when each is revoked, those.
+    ///
+    /// # Errors
+    /// [`PkiFault::NotIssued`] when nothing matches.
+    pub fn select(&self, which: &Which, now_us: i64) -> Result<Vec<Row>, PkiFault> {
         let now = rfc3339(now_us);
         let rows = self.register().rows()?.into_iter();
         let (found, wanted): (Vec<Row>, _) = match which {

@@ -194,6 +194,7 @@ fn a_signed_request_gives_signed_content_whole_and_in_ranges_and_an_acknowledgem
         // Once its evidence is destroyed there is nothing to compare with: only the deletion that the manifest demands is still attested.
         let shred = [
             "shred",
+            "--yes",
             "--class",
             "evidence",
             "--exchange",

@@ -193,6 +193,7 @@ fn a_stolen_message_key_is_of_no_use_once_revoked_while_the_partner_goes_on_with
             &serial,
             "--reason",
             "key-compromise",
+            "--yes",
             "-c",
             "shuguan.toml",
         ];

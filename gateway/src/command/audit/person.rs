@@ -4,7 +4,7 @@
 //! report that a citizen may ask for (个人信息保护法 44, 45, 50): Chinese, without the number. Never a value: the gateway has none to give. Names the years
 //! that were not searched, in each of them, so that `0` is never read as `nobody`.
 
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -13,6 +13,8 @@ use super::{Ground, cell, sealed};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 
+/// What is read of stdin, bytes: enough to see that it is more than one number.
+const STDIN_BYTES_MAX: u64 = 4_096;
 /// Longest number that is read, bytes.
 const NUMBER_BYTES_MAX: usize = 256;
 
@@ -106,22 +108,33 @@ fn unsearched(document: &Value, output: &Output) {
     output.note("whether the index itself was edited, shuguan doctor --deep says on the gateway's host");
 }
 
-/// One line of stdin.
+/// The number that stands on stdin.
 fn typed() -> Result<String, Failure> {
     if std::io::stdin().is_terminal() {
         // Without a terminal to write to, the number can be typed all the same.
         let _ = write!(std::io::stderr(), "公民身份号码或统一社会信用代码: ");
         let _ = std::io::stderr().flush();
     }
-    let mut line = String::new();
-    let read = std::io::stdin().read_line(&mut line);
+    let mut text = String::new();
+    let read = if std::io::stdin().is_terminal() {
+        std::io::stdin().read_line(&mut text)
+    } else {
+        std::io::stdin().take(STDIN_BYTES_MAX).read_to_string(&mut text)
+    };
     read.map_err(|error| Failure::local("no number could be read from stdin").because(error))?;
-    let number = line.trim();
-    if number.is_empty() || number.len() > NUMBER_BYTES_MAX {
-        return Err(Failure::new(Exit::Usage, "the number is read from stdin, one line")
-            .then("shuguan audit person --case NO --why CODE -c OFFICER.toml < FILE"));
+    one_number(&text)
+}
+
+/// A search is sealed for one person: a second number is not left out silently.
+fn one_number(text: &str) -> Result<String, Failure> {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let wrong =
+        |what| Failure::new(Exit::Usage, what).then("shuguan audit person --case NO --why CODE -c OFFICER.toml < FILE");
+    match (lines.next(), lines.next()) {
+        (Some(_), Some(_)) => Err(wrong("stdin holds more than one number, and a search is about one")),
+        (Some(number), None) if number.len() <= NUMBER_BYTES_MAX => Ok(number.to_owned()),
+        _ => Err(wrong("the number is read from stdin, one line")),
     }
-    Ok(number.to_owned())
 }
 
 fn items(document: &Value) -> impl Iterator<Item = &Value> {
@@ -256,7 +269,20 @@ fn shanghai(utc: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{law, report};
+    use super::{Exit, law, one_number, report};
+
+    #[test]
+    fn a_search_is_about_one_number_and_a_second_is_not_left_out() {
+        for text in ["110", "110\n", "\n 110 \r\n\n"] {
+            assert!(one_number(text).is_ok_and(|number| number == "110"), "{text:?}");
+        }
+        for text in ["", "\n", "110\n111\n", "110\n\n111"] {
+            assert!(
+                one_number(text).is_err_and(|failure| failure.exit == Exit::Usage),
+                "{text:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_report_says_who_when_why_and_under_which_law() {

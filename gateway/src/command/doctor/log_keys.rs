@@ -94,13 +94,14 @@ impl Made<'_> {
 
 /// A volume whose year is over is a notice: it goes on until an operator turns it.
 fn year(volume: &Volume, year: &str, findings: &mut Findings) {
-    if volume.year().as_str() < year {
+    // One without entries has not begun.
+    if volume.since_us > 0 && volume.year().as_str() < year {
         let what = format!(
             "the volume `{}` is that of {}, and it is {year}",
             volume.origin,
             volume.year()
         );
-        let next = format!("shuguan log turn --open {}", volume.next_name(year));
+        let next = format!("shuguan log turn --open {} --yes", volume.next_name(year));
         findings.add(Verdict::Warn, "log volume", what, next);
     }
 }
@@ -159,7 +160,25 @@ fn trust_file(config: &Config, origin: &str, keys: &LogKeys, findings: &mut Find
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{Findings, LogKeys, Made, log_keys, seeds};
+    use super::{Findings, LogKeys, Made, Volume, log_keys, seeds, year};
+
+    #[test]
+    fn a_log_without_entries_is_of_no_year_and_one_of_a_year_before_is_told() {
+        let mut volume = Volume {
+            origin: "log.example".into(),
+            from: 0,
+            since_us: 0,
+            size: None,
+            is_whole: true,
+        };
+        let mut findings = Findings::default();
+        year(&volume, "2026", &mut findings);
+        assert_eq!(findings.0.len(), 0);
+        volume.since_us = 1;
+        year(&volume, "2026", &mut findings);
+        let next = findings.0.first().map(|finding| finding.next.as_str());
+        assert_eq!(next, Some("shuguan log turn --open log.example/2026 --yes"));
+    }
 
     #[test]
     fn a_seed_that_was_prepared_for_the_next_volume_is_not_to_be_destroyed_and_that_of_one_before_is() {

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use shuguan_ledger::time;
 
-use super::{failure, refused, unreadable};
+use super::{How, failure, refused, unreadable};
 use crate::clock::Clock;
 use crate::command::config;
 use crate::command::exit::Failure;
 use crate::command::output::Output;
 use crate::config::Config;
 use crate::journal::{JournalFault, Reader, ReceiptKeySpan, receipt_key_in_force};
-use crate::pki::log_keys::{ROTATION, STOLEN, end};
+use crate::pki::log_keys::end;
 use crate::pki::receipt_keys::{self, ReceiptKeyFiles, ReceiptSeed, digits};
 use crate::pki::{PkiFault, keyfile};
 use crate::signature::MessageKey;
@@ -177,12 +177,7 @@ pub(super) fn rotate(receipts: &Receipts, output: &Output) -> Result<(), Failure
     Ok(())
 }
 
-pub(super) fn retire(
-    receipts: &Receipts,
-    id: Option<&str>,
-    (stolen, now): (bool, bool),
-    output: &Output,
-) -> Result<(), Failure> {
+pub(super) fn retire(receipts: &Receipts, id: Option<&str>, how: How, output: &Output) -> Result<(), Failure> {
     let mut kept = receipts.known.iter().filter(|span| span.is_kept());
     let found = match id {
         Some(id) => kept.find(|span| digits(&span.id) == id),
@@ -195,11 +190,11 @@ pub(super) fn retire(
         .known
         .iter()
         .filter(|other| other.is_kept() && other.id != span.id);
-    if others.count() == 0 && (!stolen || receipts.waiting().next().is_none()) {
+    if others.count() == 0 && (!how.stolen || receipts.waiting().next().is_none()) {
         let next = "shuguan key rotate --receipt, and start the gateway anew";
         return Err(refused("it is the only receipt key").then(next));
     }
-    if !stolen && !now && !receipts.is_overlap_over() {
+    if !how.is_at_once() && !receipts.is_overlap_over() {
         let since = receipts.in_force().map_or(0, |span| span.since_us);
         return Err(
             refused("what it signed may be asked for again for 7 days after the next key began")
@@ -207,9 +202,12 @@ pub(super) fn retire(
                 .then("wait; --stolen or --now do not, and what is repeated is then signed by the other key"),
         );
     }
-    let why = if stolen { STOLEN } else { ROTATION };
     let id = digits(&span.id);
-    end(&receipts.config.keys.receipt, id, why).map_err(failure)?;
+    how.asked(
+        id,
+        "what it signed and is asked for again is signed by the other key then",
+    )?;
+    end(&receipts.config.keys.receipt, id, how.why()).map_err(failure)?;
     output.note(format!(
         "{id} is to end: start the gateway anew; then: shuguan key publish"
     ));

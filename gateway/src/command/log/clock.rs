@@ -31,8 +31,9 @@ pub(super) fn run(confirm: bool, config: &Path, output: &Output) -> Result<(), F
     match document.get("leaf").and_then(Value::as_u64) {
         Some(leaf) => output.note(format!("done; leaf {leaf} of the log says so")),
         None if document.get("held_s").is_some_and(Value::is_i64) => {
-            output
-                .note("the machine's clock stepped and is not followed: put it right, or: shuguan log clock --confirm");
+            output.note(
+                "the machine's clock stepped and is not followed: put it right, or: shuguan log clock --confirm --yes",
+            );
         }
         None => {}
     }
