@@ -90,6 +90,9 @@ async fn serve(path: &Path, config: Config, output: &Output) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
+/// What is said of tables of a journal in which no log was begun, and of a database without them.
+const NO_LOG: [&str; 2] = ["there is no such row", "there is no journal in this database"];
+
 /// Everything that was wrong at the start.
 pub(crate) fn not_started(path: &Path, fault: &StartFault) -> Failure {
     if let StartFault::RolledBack(rolled_back) = fault {
@@ -102,8 +105,15 @@ pub(crate) fn not_started(path: &Path, fault: &StartFault) -> Failure {
         .at(path.display().to_string())
         .then(rolled_back.next());
     }
-    Failure::local(format!("the gateway does not start\n{fault}"))
+    let said = fault.to_string();
+    let shown = path.display();
+    let next = if NO_LOG.iter().any(|words| said.contains(words)) {
+        format!("the journal on PostgreSQL has no log yet: shuguan db migrate -c {shown}, which makes it with its key")
+    } else {
+        format!("mend it, then: shuguan doctor -c {shown}")
+    };
+    Failure::local(format!("the gateway does not start\n{said}"))
         .coded("SG7104")
-        .at(path.display().to_string())
-        .then(format!("mend it, then: shuguan doctor -c {}", path.display()))
+        .at(shown.to_string())
+        .then(next)
 }
