@@ -90,6 +90,17 @@ async fn serve(path: &Path, config: Config, output: &Output) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
+/// The step after a start that failed.
+fn next(path: &Path, said: &str) -> String {
+    let shown = path.display();
+    if NO_LOG.iter().any(|words| said.contains(words)) {
+        return format!(
+            "the journal on PostgreSQL has no log yet: shuguan db migrate -c {shown}, which makes it with its key"
+        );
+    }
+    format!("mend it, then: shuguan doctor -c {shown}")
+}
+
 /// What is said of tables of a journal in which no log was begun, and of a database without them.
 const NO_LOG: [&str; 2] = ["there is no such row", "there is no journal in this database"];
 
@@ -107,13 +118,25 @@ pub(crate) fn not_started(path: &Path, fault: &StartFault) -> Failure {
     }
     let said = fault.to_string();
     let shown = path.display();
-    let next = if NO_LOG.iter().any(|words| said.contains(words)) {
-        format!("the journal on PostgreSQL has no log yet: shuguan db migrate -c {shown}, which makes it with its key")
-    } else {
-        format!("mend it, then: shuguan doctor -c {shown}")
-    };
     Failure::local(format!("the gateway does not start\n{said}"))
         .coded("SG7104")
         .at(shown.to_string())
-        .then(next)
+        .then(next(path, &said))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::next;
+
+    #[test]
+    fn a_start_on_tables_without_a_log_names_the_command_that_makes_one() {
+        let next = |said| next(Path::new("shuguan.toml"), said);
+        assert!(
+            next("journal: cannot read the tree: there is no such row").contains("shuguan db migrate -c shuguan.toml")
+        );
+        assert!(next("journal: there is no journal in this database").contains("db migrate"));
+        assert!(next("keys.log_file: there is none").contains("shuguan doctor"));
+    }
 }
