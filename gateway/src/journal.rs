@@ -232,6 +232,11 @@ impl Journal {
         store::migration(place)
     }
 
+    /// The same for a database in which nothing is, whose server is not asked; empty for a file.
+    pub fn first_migration(place: &JournalPlace) -> String {
+        store::first_migration(place)
+    }
+
     /// The statements that make the gateway's role on PostgreSQL, which adds leaves and can change none; none for a file.
     pub fn roles(place: &JournalPlace) -> Option<String> {
         store::roles(place)

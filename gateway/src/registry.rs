@@ -204,6 +204,17 @@ impl Registry {
         }
     }
 
+    /// The same for a database in which nothing is, whose server is not asked: the gateway's role is not there before the tables are.
+    ///
+    /// # Errors
+    /// [`RegistryFault::Unusable`] for SQLite.
+    pub fn first_migration(settings: &RegistrySettings, tables: &[TableSpec]) -> Result<String, RegistryFault> {
+        match settings {
+            RegistrySettings::Sqlite(_) => Err(RegistryFault::Unusable("the registry is on SQLite".into())),
+            RegistrySettings::Postgres(_) => Ok(postgres::schema::Plan::of_nothing(tables)?.text()),
+        }
+    }
+
     /// Statements that make the roles of least privilege on PostgreSQL: one that relays, one that reads masked views.
     ///
     /// # Errors

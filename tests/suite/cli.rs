@@ -276,6 +276,60 @@ fn the_example_configuration_is_printed_and_a_fresh_one_is_good() {
 }
 
 #[test]
+fn every_form_of_the_data_is_one_honest_table_or_document() {
+    let gateway = shuguan_tests::Deployment::new();
+    assert_eq!(gateway.serve().stop(), Some(0));
+    let bundle = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/example");
+    let explain = [
+        "policy",
+        "explain",
+        bundle,
+        "--partner",
+        "health-ganyu",
+        "--record",
+        "health/birth-certificate",
+        "--purpose",
+        "enrolment.registration",
+    ];
+    let commands: [&[&str]; 9] = [
+        &["explain", "SG4103"],
+        &["explain", "SG3205"],
+        &["explain", "SG9306"],
+        &["explain", "SG6216"],
+        &["policy", "check", bundle],
+        &explain,
+        &["config", "check", "-c", "shuguan.toml"],
+        &["log", "volumes", "--journal", "journal/journal.db"],
+        &["verify", "log", "journal/journal.db", "--trust", "trust/trust.txt"],
+    ];
+    for command in commands
+        .into_iter()
+        .chain([&["key", "publish", "-c", "shuguan.toml"][..]])
+    {
+        let of = |form: &str| gateway.shuguan(&[command, &["--format", form]].concat()).1;
+        let json: serde_json::Value = serde_json::from_str(&of("json")).expect("one document");
+        assert!(json["schema"].is_string(), "{command:?}");
+        for line in of("ndjson").lines() {
+            let object: serde_json::Value = serde_json::from_str(line).expect("an object a line");
+            assert!(object.is_object(), "{command:?}");
+        }
+        let tsv = of("tsv");
+        let widths: Vec<usize> = tsv.lines().map(|line| line.split('\t').count()).collect();
+        assert!(widths.len() > 1 || command[0] == "key", "{command:?}: {tsv}");
+        assert!(
+            widths.iter().all(|width| *width == widths[0] && *width > 1),
+            "{command:?}: {tsv}"
+        );
+        assert!(
+            of("csv").lines().next().is_some_and(|header| header.contains(',')),
+            "{command:?}"
+        );
+    }
+    let (code, _, error) = gateway.shuguan(&["config", "example", "--format", "csv"]);
+    assert!(code == 2 && error.contains("no form but its own"), "{error}");
+}
+
+#[test]
 fn every_refusal_is_explained_offline() {
     let folder = tempfile::tempdir().unwrap();
     for refusal in shuguan::refusal::Refusal::ALL {

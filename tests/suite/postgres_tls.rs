@@ -88,6 +88,34 @@ fn migrate(gateway: &Deployment) -> (i32, String) {
 }
 
 #[test]
+fn a_first_installation_goes_in_the_order_of_the_manual_and_an_error_names_the_step() {
+    let Some(postgres) = Postgres::start("first", &[]) else {
+        return;
+    };
+    let mut address = postgres.address();
+    address.role = "shuguan_relay".into();
+    let url = format!("url = \"{address}\"");
+    let gateway = Deployment::with(|text| text.replace("database = \"registry/registry.db\"", &url));
+    // Neither tables nor roles: whoever asks the server is told how to begin.
+    let print = ["db", "migrate", "--print", "--only", "registry", "-c", "shuguan.toml"];
+    let (code, _, error) = gateway.shuguan(&print);
+    assert!(code == 1 && error.contains("migrate --print --empty"), "{error}");
+    assert!(!error.contains("does not fit the policies"), "{error}");
+    let (code, tables, error) = gateway.shuguan(&[&print[..], &["--empty"]].concat());
+    assert!(code == 0 && tables.contains("CREATE TABLE"), "{error}");
+    let (code, roles, error) = gateway.shuguan(&["db", "roles", "--print", "--only", "registry", "-c", "shuguan.toml"]);
+    assert_eq!(code, 0, "{error}");
+    let (code, _, error) = gateway.shuguan(&[&print[..], &["--format", "json"]].concat());
+    assert!(code == 2 && error.contains("no form but its own"), "{error}");
+    postgres.script(&tables);
+    postgres.script(&roles);
+    let (code, said) = migrate(&gateway);
+    assert_eq!(code, 0, "{said}");
+    let json = ["db", "migrate", "--only", "registry", "-c", "shuguan.toml", "--json"];
+    assert!(gateway.shuguan(&json).1.contains("\"registry\""));
+}
+
+#[test]
 fn only_the_server_that_its_authority_certified_under_its_name_is_spoken_to() {
     let Some((postgres, port)) = server() else { return };
     let (ours, foreign) = (Authority::new(), Authority::new());

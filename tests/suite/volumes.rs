@@ -347,6 +347,8 @@ fn as_files(gateway: &Deployment, opened: u64) {
     ] {
         let (found, out) = verify(folders, "alone.txt");
         assert!(found == code && out.contains(words), "{folders:?}: {found} {out}");
+        // What does not hold together is said first, and of no part that it is valid.
+        assert_eq!(out.starts_with("有效"), code == 0, "{folders:?}: {out}");
     }
     let (code, _, error) = gateway.shuguan(&[
         "log",

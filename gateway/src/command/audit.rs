@@ -163,9 +163,7 @@ fn show(args: ShowArgs, output: &Output) -> Result<Exit, Failure> {
     let question = json!({ "case": args.ground.case, "why": args.ground.why, "exchange": args.exchange });
     let document = args.ground.ask("/console/api/show", &question)?;
     let valid = document.pointer("/proof/valid").and_then(Value::as_bool) == Some(true);
-    if output.is_json() {
-        output.json("shuguan.audit.show.v1", &document);
-    } else {
+    if !output.document("shuguan.audit.show.v1", &document) {
         let mut lines = document.get("exchange").map(flatten).unwrap_or_default();
         lines.extend(
             document

@@ -37,6 +37,12 @@ pub fn run(args: ConfigArgs, output: &Output) -> Result<Exit, Failure> {
         ConfigAction::Check { config } => {
             let loaded = load(&config)?;
             all_there(&loaded)?;
+            let document = serde_json::json!({
+                "good": true, "config": config.display().to_string(), "sha256": hex(&loaded.sha256),
+            });
+            if output.document("shuguan.config.v1", &document) {
+                return Ok(Exit::Done);
+            }
             output.note(format!(
                 "`{}` is good, and what it names is there; `shuguan doctor` looks into the files",
                 config.display()
@@ -48,6 +54,7 @@ pub fn run(args: ConfigArgs, output: &Output) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         ConfigAction::Example => {
+            output.in_its_own_form("the example is printed")?;
             output.line(EXAMPLE.trim_end());
             Ok(Exit::Done)
         }

@@ -33,7 +33,7 @@ pub struct DbArgs {
 enum DbAction {
     /// Add the tables and columns that the policies newly need to the registry, and what this version needs to a journal on PostgreSQL. Nothing is removed or changed in type.
     #[command(
-        after_help = "EXAMPLES\n  shuguan db migrate -c demo/shuguan.toml\n  shuguan db migrate --print | psql -v ON_ERROR_STOP=1 registry     as the owner of the tables\n  shuguan db migrate --bundle new-policies -c demo/shuguan.toml     before it is submitted; the gateway may run\n\nEXIT CODES\n  0 the registry fits the policies, and the journal this version · 1 it does not; the statements to run by hand are named"
+        after_help = "EXAMPLES\n  shuguan db migrate -c demo/shuguan.toml\n  shuguan db migrate --print | psql -v ON_ERROR_STOP=1 registry     as the owner of the tables\n  shuguan db migrate --print --empty | psql -v ON_ERROR_STOP=1 registry     the first time; then shuguan db roles --print\n  shuguan db migrate --bundle new-policies -c demo/shuguan.toml     before it is submitted; the gateway may run\n\nEXIT CODES\n  0 the registry fits the policies, and the journal this version · 1 it does not; the statements to run by hand are named"
     )]
     Migrate {
         /// The gateway's configuration.
@@ -45,6 +45,9 @@ enum DbAction {
         /// Print the statements for a database administrator and change nothing (PostgreSQL).
         #[arg(long)]
         print: bool,
+        /// The statements for an empty database, whose server is not asked: the role of the configuration is not there before the tables are.
+        #[arg(long, requires = "print", conflicts_with = "bundle")]
+        empty: bool,
         /// Only this one of the two.
         #[arg(long, value_enum, value_name = "STORE")]
         only: Option<Which>,
@@ -138,6 +141,13 @@ enum DbAction {
     },
 }
 
+/// Statements to print, and nothing to do.
+#[derive(Clone, Copy, Debug)]
+struct Script {
+    /// For a database in which nothing is.
+    empty: bool,
+}
+
 /// One of the two stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Which {
@@ -152,20 +162,28 @@ pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
             config,
             bundle,
             print,
+            empty,
             only,
         } => {
             let only = if print {
+                output.in_its_own_form("the statements are printed")?;
                 of_one_database(&config::load(&config)?, only)?
             } else {
                 only
             };
+            let script = print.then_some(Script { empty });
+            let mut fits = Vec::new();
             if only != Some(Which::Journal) {
                 let (store, tables) = registry(&config, bundle.as_deref())?;
-                migrate(&store, tables, print, output)?;
+                migrate(&store, tables, script, output)?;
+                fits.push("registry");
             }
-            if only != Some(Which::Registry) {
-                journal::migrate(&config, print, output)?;
+            if only != Some(Which::Registry) && journal::migrate(&config, script, output)? {
+                fits.push("journal");
             }
+            let fits = serde_json::json!({ "fits": fits });
+            // At a terminal it was said in words.
+            let _ = !print && output.document("shuguan.migrated.v1", &fits);
         }
         DbAction::Backup { folder, config } => return backup::run(&config, &folder, output),
         DbAction::Restore {
@@ -178,7 +196,10 @@ pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
         DbAction::Recover { why, seen, config } => return recover::run(&config, why, &seen, output),
         DbAction::Fsck { deep, config } => return fsck::run(&config, deep, output),
         DbAction::Schema { config } => show(&registry(&config, None)?.1, output),
-        DbAction::Roles { config, print: _, only } => roles(&config, only, output)?,
+        DbAction::Roles { config, print: _, only } => {
+            output.in_its_own_form("the statements are printed")?;
+            roles(&config, only, output)?;
+        }
     }
     Ok(Exit::Done)
 }
@@ -220,13 +241,23 @@ fn roles(path: &Path, only: Option<Which>, output: &Output) -> Result<(), Failur
     Ok(())
 }
 
-fn migrate(store: &RegistrySettings, tables: Vec<TableSpec>, print: bool, output: &Output) -> Result<(), Failure> {
-    if !print {
+fn migrate(
+    store: &RegistrySettings,
+    tables: Vec<TableSpec>,
+    script: Option<Script>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let Some(Script { empty }) = script else {
         Registry::open(store, tables, Missing::Add).map_err(unfit)?;
         output.note("the registry fits the policies");
         return Ok(());
-    }
-    let statements = Registry::migration(store, &tables).map_err(unfit)?;
+    };
+    let statements = if empty {
+        Registry::first_migration(store, &tables)
+    } else {
+        Registry::migration(store, &tables)
+    };
+    let statements = statements.map_err(unfit)?;
     if statements.is_empty() {
         output.note("the registry fits the policies; nothing to run");
     } else {
@@ -246,15 +277,57 @@ fn registry(path: &Path, bundle: Option<&Path>) -> Result<(RegistrySettings, Vec
 }
 
 fn unfit(fault: RegistryFault) -> Failure {
-    let failure = Failure::local("the registry does not fit the policies")
-        .coded(fault.code())
-        .because(Chain(&fault));
-    match fault {
-        RegistryFault::Postgres { .. } => {
-            failure.then("shuguan db migrate --print     gives the statements to whoever may run them")
-        }
-        _ => failure,
+    // What a server says tells nothing of the policies.
+    let what = match &fault {
+        RegistryFault::Postgres { .. } => "the registry could not be asked or changed",
+        _ => "the registry does not fit the policies",
+    };
+    let failure = Failure::local(what).coded(fault.code()).because(Chain(&fault));
+    match after(&Chain(&fault).to_string()) {
+        Some(next) => failure.then(next),
+        None => failure,
     }
+}
+
+/// The next step after what PostgreSQL said.
+fn after(said: &str) -> Option<&'static str> {
+    let states = [
+        (
+            "28000",
+            "the first time, as the owner of an empty database: shuguan db migrate --print --empty | psql DATABASE, then shuguan db roles --print | psql DATABASE; later: is the role of `url` there, and does `password_file` hold its password?",
+        ),
+        (
+            "28P01",
+            "give `password_file` the password that the role has on the server",
+        ),
+        (
+            "3D000",
+            "make the database, empty and in UTF-8; then: shuguan db migrate --print --empty | psql DATABASE",
+        ),
+        (
+            "42501",
+            "shuguan db migrate --print     gives the statements to whoever may run them",
+        ),
+        (
+            "42P07",
+            "another migration was under way, perhaps one that was interrupted: run it again",
+        ),
+        (
+            "42710",
+            "another migration was under way, perhaps one that was interrupted: run it again",
+        ),
+        (
+            "23505",
+            "another migration was under way, perhaps one that was interrupted: run it again",
+        ),
+    ];
+    let found = states
+        .into_iter()
+        .find(|(state, _)| said.contains(&format!("SQLSTATE {state}")));
+    found.map(|(_, next)| next).or_else(|| {
+        said.contains("not reached")
+            .then_some("does the server of `url` run, and does it listen there?")
+    })
 }
 
 fn show(tables: &[TableSpec], output: &Output) {
@@ -268,4 +341,27 @@ fn show(tables: &[TableSpec], output: &Output) {
         .map(|line| vec![line.table, line.column, line.kind.to_owned(), line.zh])
         .collect();
     output.rows(&["TABLE", "COLUMN", "TYPE", "中文"], &rows);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::after;
+
+    #[test]
+    fn what_a_server_refuses_has_a_next_step_that_is_another_one() {
+        for (said, next) in [
+            ("look: SQLSTATE 28000, the role or its password is refused", "--empty"),
+            ("look: SQLSTATE 3D000, there is no such database", "make the database"),
+            ("make: SQLSTATE 42P07 (`person`)", "run it again"),
+            ("make: SQLSTATE 42501, the role may not do that", "--print"),
+            ("look: the server is not reached: refused", "does the server"),
+        ] {
+            assert!(
+                after(said).is_some_and(|told| told.contains(next)),
+                "{said}: {:?}",
+                after(said)
+            );
+        }
+        assert_eq!(after("SQLSTATE 53100"), None);
+    }
 }

@@ -58,9 +58,7 @@ pub fn run(args: ExplainArgs, output: &Output) -> Result<Exit, Failure> {
         };
     };
     let explanation = explanation(refusal);
-    if output.is_json() {
-        output.json("shuguan.code.v1", &explanation);
-    } else {
+    if !output.document("shuguan.code.v1", &explanation) {
         output.line(format!(
             "{}  {}  (HTTP {})",
             explanation.code, explanation.slug, explanation.status
@@ -96,11 +94,10 @@ fn list(output: &Output) -> Exit {
 
 /// What contradicts what in the registry.
 fn explain_discrepancy(kind: Kind, output: &Output) -> Exit {
-    if output.is_json() {
-        let document = serde_json::json!({
-            "code": kind.code(), "slug": kind.slug(), "zh": kind.zh(), "en": kind.en(), "next": kind.next(),
-        });
-        output.json("shuguan.code.v1", &document);
+    let document = serde_json::json!({
+        "code": kind.code(), "slug": kind.slug(), "zh": kind.zh(), "en": kind.en(), "next": kind.next(),
+    });
+    if output.document("shuguan.code.v1", &document) {
         return Exit::Done;
     }
     output.line(format!("{}  {}  (a discrepancy)", kind.code(), kind.slug()));
@@ -112,8 +109,7 @@ fn explain_discrepancy(kind: Kind, output: &Output) -> Exit {
 
 /// What a program of ours could not do.
 fn explain_fault(fault: &FaultCode, output: &Output) -> Exit {
-    if output.is_json() {
-        output.json("shuguan.code.v1", fault);
+    if output.document("shuguan.code.v1", fault) {
         return Exit::Done;
     }
     output.line(format!("{}  (a fault on this side)", fault.code));
@@ -129,12 +125,11 @@ fn explain_reject(code: &str, output: &Output) -> Result<Exit, Failure> {
         .iter()
         .find(|reject| reject.code().eq_ignore_ascii_case(code) || reject.slug() == code)
         .ok_or_else(|| Failure::new(Exit::Usage, format!("there is no code `{code}`")).then("shuguan explain --all"))?;
-    if output.is_json() {
-        let document = serde_json::json!({
-            "code": reject.code(), "slug": reject.slug(), "zh": reject.zh(), "en": reject.en(),
-            "expected": reject.expected(), "expected_zh": reject.expected_zh(),
-        });
-        output.json("shuguan.code.v1", &document);
+    let document = serde_json::json!({
+        "code": reject.code(), "slug": reject.slug(), "zh": reject.zh(), "en": reject.en(),
+        "expected": reject.expected(), "expected_zh": reject.expected_zh(),
+    });
+    if output.document("shuguan.code.v1", &document) {
         return Ok(Exit::Done);
     }
     output.line(format!("{}  {}  (one record)", reject.code(), reject.slug()));

@@ -18,7 +18,7 @@ use shuguan_ledger::trust::{Quorum, Trust};
 use super::cert::failure;
 use super::config;
 use super::exit::{Exit, Failure};
-use super::output::Output;
+use super::output::{Columns, Output};
 use super::sure::Sure;
 use crate::chain::Chain;
 use crate::client::deliver::load_trust;
@@ -450,9 +450,32 @@ fn publish(known: &Known, folder: &Path, output: &Output) -> Result<(), Failure>
         keyfile::replace_public(&folder.join("log.vkey"), vkey.as_bytes()).map_err(failure)?;
     }
     let says_sizes = |line: &&str| line.split_ascii_whitespace().next() == Some("sizes");
-    for line in trust.text().lines().filter(says_sizes) {
-        output.line(line);
+    let text = trust.text();
+    let sizes: Vec<&str> = text.lines().filter(says_sizes).collect();
+    if output.is_told() {
+        for line in sizes {
+            output.line(line);
+        }
+    } else {
+        show_sizes(&sizes, output);
     }
     output.note("next: each witness takes the vkey and its sizes into [[log]] of its witness.toml (from, until); partners: shuguan verify keys");
     Ok(())
+}
+
+/// The keys with the sizes of the checkpoints that they sign, for a program.
+fn show_sizes(lines: &[&str], output: &Output) {
+    let cells = |line: &&str| line.split_ascii_whitespace().skip(1).map(str::to_owned).collect();
+    let rows: Vec<Vec<String>> = lines.iter().map(cells).collect();
+    if output.is_json() {
+        let number = |cell: Option<&String>| cell.and_then(|cell| cell.parse::<u64>().ok());
+        let keys = rows.iter().map(
+            |row| serde_json::json!({ "vkey": row.first(), "from": number(row.get(1)), "until": number(row.get(2)) }),
+        );
+        let document = serde_json::json!({ "sizes": keys.collect::<Vec<_>>() });
+        output.json("shuguan.published-keys.v1", &document);
+        return;
+    }
+    let header = ["VKEY", "FROM", "UNTIL"];
+    output.table(&Columns::of(&header).with_numbers(&["FROM", "UNTIL"]), &rows);
 }

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use super::config;
 use super::exit::{Exit, Failure};
-use super::output::Output;
+use super::output::{Columns, Output};
 use super::sure::Sure;
 use crate::chain::Chain;
 use crate::client::{Client, ClientSettings, Listener};
-use crate::journal::{ExportError, Exported, Extent, Reader, Resting, export};
+use crate::journal::{ExportError, Exported, Extent, Reader, Resting, Volume, export};
 
 mod clock;
 mod prove;
@@ -213,19 +213,32 @@ fn volumes(journal: &Path, output: &Output) -> Result<(), Failure> {
             .volumes()
             .map_err(|fault| Failure::local("the log cannot be read").because(Chain(&fault)))
     })?;
+    let state = |volume: &Volume| match (volume.size, volume.is_whole) {
+        (None, _) => "is written",
+        (Some(_), true) => "closed",
+        (Some(_), false) => "its end is lost",
+    };
+    if output.is_json() {
+        let volumes = volumes.iter().map(|volume| {
+            json!({ "volume": volume.origin, "from": volume.from, "size": volume.size, "state": state(volume) })
+        });
+        output.json("shuguan.volumes.v1", &json!({ "volumes": volumes.collect::<Vec<_>>() }));
+        return Ok(());
+    }
     let rows: Vec<Vec<String>> = volumes
         .iter()
         .map(|volume| {
             let size = volume.size.map_or_else(String::new, |size| size.to_string());
-            let state = match (volume.size, volume.is_whole) {
-                (None, _) => "is written",
-                (Some(_), true) => "closed",
-                (Some(_), false) => "its end is lost",
-            };
-            vec![volume.origin.clone(), volume.from.to_string(), size, state.to_owned()]
+            vec![
+                volume.origin.clone(),
+                volume.from.to_string(),
+                size,
+                state(volume).to_owned(),
+            ]
         })
         .collect();
-    output.rows(&["VOLUME", "FROM", "SIZE", "STATE"], &rows);
+    let header = ["VOLUME", "FROM", "SIZE", "STATE"];
+    output.table(&Columns::of(&header).with_numbers(&["FROM", "SIZE"]), &rows);
     Ok(())
 }
 
@@ -341,12 +354,11 @@ fn bar(output: &Output) -> ProgressBar {
 
 fn show(exported: &Exported, folder: &Path, output: &Output) {
     let (origin, size) = (&exported.checkpoint.origin, exported.checkpoint.size);
-    if output.is_json() {
-        let document = json!({
-            "folder": folder.display().to_string(), "origin": origin, "size": size, "before": exported.before,
-            "files_written": exported.written, "files_kept": exported.kept, "from": exported.from, "behind": exported.behind,
-        });
-        output.json("shuguan.log-export.v1", &document);
+    let document = json!({
+        "folder": folder.display().to_string(), "origin": origin, "size": size, "before": exported.before,
+        "files_written": exported.written, "files_kept": exported.kept, "from": exported.from, "behind": exported.behind,
+    });
+    if output.document("shuguan.log-export.v1", &document) {
         return;
     }
     output.line(format!("the log `{origin}`, {size} entries, in `{}`", folder.display()));

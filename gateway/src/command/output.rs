@@ -9,7 +9,8 @@ use std::path::Path;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
+use super::query::flatten;
 use crate::csv_text;
 
 /// The form of the data on stdout.
@@ -84,14 +85,39 @@ impl Output {
 
     /// One JSON document on stdout: the value's members after its `schema`, e.g. `shuguan.exchange.v1`.
     pub fn json(&self, schema: &str, value: &impl Serialize) {
-        let mut document = serde_json::to_value(value).unwrap_or_default();
-        match &mut document {
-            serde_json::Value::Object(members) => {
-                members.insert("schema".into(), schema.into());
-            }
-            other => document = serde_json::json!({ "schema": schema, "items": other.take() }),
-        }
+        let document = with_schema(schema, serde_json::to_value(value).unwrap_or_default());
         self.line(serde_json::to_string_pretty(&document).unwrap_or_default());
+    }
+
+    /// Whether what [`Self::document`] gives to programs is said in words.
+    pub fn is_told(&self) -> bool {
+        matches!(self.form, Form::Auto | Form::Table)
+    }
+
+    /// For what has a form of its own, such as SQL or a configuration.
+    ///
+    /// # Errors
+    /// Wrong usage when another form was asked for.
+    pub fn in_its_own_form(&self, what: &str) -> Result<(), Failure> {
+        if self.is_told() {
+            return Ok(());
+        }
+        let failure = Failure::new(Exit::Usage, format!("{what} in no form but its own"));
+        Err(failure.then("leave --format and --json out"))
+    }
+
+    /// One document for a program, in the form that was chosen: JSON with a `schema` member, the same on one line, or its members as rows. False where a
+    /// person reads: then it is said in words, and nothing is printed here.
+    #[must_use]
+    pub fn document(&self, schema: &str, value: &impl Serialize) -> bool {
+        let value = || serde_json::to_value(value).unwrap_or_default();
+        match self.form {
+            Form::Auto | Form::Table => return false,
+            Form::Json => self.json(schema, &value()),
+            Form::Ndjson => self.line(with_schema(schema, value()).to_string()),
+            Form::Csv | Form::Tsv => self.rows(&["MEMBER", "VALUE"], &flatten(&value())),
+        }
+        true
     }
 
     /// Whether tables are for a person: aligned, with remarks between them. Otherwise a program reads them, and one stream is one table.
@@ -142,6 +168,17 @@ impl Output {
         for row in rows {
             self.line(object(columns, row).to_string());
         }
+    }
+}
+
+/// The value's members and its `schema`; a list stands in `items`.
+fn with_schema(schema: &str, mut document: serde_json::Value) -> serde_json::Value {
+    match &mut document {
+        serde_json::Value::Object(members) => {
+            members.insert("schema".into(), schema.into());
+            document
+        }
+        other => serde_json::json!({ "schema": schema, "items": other.take() }),
     }
 }
 
@@ -223,7 +260,7 @@ pub fn align(header: &[&str], rows: &[Vec<String>]) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{Columns, object, tsv};
+    use super::{Columns, Form, Output, object, tsv, with_schema};
 
     #[test]
     fn numbers_of_a_row_are_numbers_and_what_looks_like_one_elsewhere_is_a_text() {
@@ -232,6 +269,29 @@ mod tests {
         let row = ["12", "7", "0001", "-"].map(str::to_owned);
         let expected = json!({ "file": "12", "rows_in": 7, "code": "0001", "of": null });
         assert_eq!(object(&columns, &row), expected);
+    }
+
+    #[test]
+    fn what_is_said_in_words_is_one_document_for_a_program_or_refused() {
+        let of = |form| Output {
+            form,
+            quiet: true,
+            no_progress: true,
+        };
+        for (form, told) in [
+            (Form::Auto, true),
+            (Form::Table, true),
+            (Form::Json, false),
+            (Form::Ndjson, false),
+            (Form::Csv, false),
+            (Form::Tsv, false),
+        ] {
+            assert_eq!(of(form).is_told(), told, "{form:?}");
+            assert_eq!(of(form).in_its_own_form("SQL is printed").is_ok(), told, "{form:?}");
+            assert_eq!(of(form).document("x", &json!({ "a": 1 })), !told, "{form:?}");
+        }
+        assert_eq!(with_schema("x", json!({ "a": 1 })), json!({ "a": 1, "schema": "x" }));
+        assert_eq!(with_schema("x", json!([1])), json!({ "items": [1], "schema": "x" }));
     }
 
     #[test]

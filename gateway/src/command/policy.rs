@@ -104,7 +104,7 @@ enum PolicyAction {
 pub fn run(args: PolicyArgs, output: &Output) -> Result<Exit, Failure> {
     match args.action {
         PolicyAction::Check { dir } => Ok(check::check(&dir, output)),
-        PolicyAction::Test(args) => test::test(&args, output),
+        PolicyAction::Test(args) => test::test(&args, Clock::system().now_us(), output),
         PolicyAction::Explain(args) => explain::explain(&args, &Clock::system(), output),
         PolicyAction::WhoCan(args) => who_can::who_can(&args, &Clock::system(), output),
         PolicyAction::Diff(args) => diff::diff(&args, output),

@@ -46,7 +46,8 @@ use place::Place;
 A file of that name is replaced when the extract is here and proved.
 
 EXIT CODES
-  0 downloaded and verified · 1 local failure · 3 refused · 4 not reached (repeat) · 6 digest or receipt does not verify · 7 rate limited")]
+  0 downloaded and verified · 1 local failure, or nothing can be put there · 2 something is there and is no regular file
+  3 refused · 4 not reached (repeat) · 6 digest or receipt does not verify · 7 rate limited")]
 pub struct PullArgs {
     /// `population` or `enterprises`.
     dataset: String,

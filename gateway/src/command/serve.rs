@@ -90,6 +90,20 @@ async fn serve(path: &Path, config: Config, output: &Output) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
+/// The step after a start that failed.
+fn next(path: &Path, said: &str) -> String {
+    let shown = path.display();
+    if NO_LOG.iter().any(|words| said.contains(words)) {
+        return format!(
+            "the journal on PostgreSQL has no log yet: shuguan db migrate -c {shown}, which makes it with its key"
+        );
+    }
+    format!("mend it, then: shuguan doctor -c {shown}")
+}
+
+/// What is said of tables of a journal in which no log was begun, and of a database without them.
+const NO_LOG: [&str; 2] = ["there is no such row", "there is no journal in this database"];
+
 /// Everything that was wrong at the start.
 pub(crate) fn not_started(path: &Path, fault: &StartFault) -> Failure {
     if let StartFault::RolledBack(rolled_back) = fault {
@@ -102,8 +116,27 @@ pub(crate) fn not_started(path: &Path, fault: &StartFault) -> Failure {
         .at(path.display().to_string())
         .then(rolled_back.next());
     }
-    Failure::local(format!("the gateway does not start\n{fault}"))
+    let said = fault.to_string();
+    let shown = path.display();
+    Failure::local(format!("the gateway does not start\n{said}"))
         .coded("SG7104")
-        .at(path.display().to_string())
-        .then(format!("mend it, then: shuguan doctor -c {}", path.display()))
+        .at(shown.to_string())
+        .then(next(path, &said))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::next;
+
+    #[test]
+    fn a_start_on_tables_without_a_log_names_the_command_that_makes_one() {
+        let next = |said| next(Path::new("shuguan.toml"), said);
+        assert!(
+            next("journal: cannot read the tree: there is no such row").contains("shuguan db migrate -c shuguan.toml")
+        );
+        assert!(next("journal: there is no journal in this database").contains("db migrate"));
+        assert!(next("keys.log_file: there is none").contains("shuguan doctor"));
+    }
 }

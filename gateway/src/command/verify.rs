@@ -300,11 +300,8 @@ fn not_proven(output: &Output, why: &str, index: Option<u64>) -> Exit {
 
 /// A verdict other than `proven`: `disproven`, `incomplete`.
 fn verdict(output: &Output, verdict: &str, why: &str, index: Option<u64>) -> Exit {
-    if output.is_json() {
-        output.json(
-            "shuguan.verdict.v1",
-            &json!({ "verdict": verdict, "why": why, "index": index }),
-        );
+    let document = json!({ "verdict": verdict, "why": why, "index": index });
+    if output.document("shuguan.verdict.v1", &document) {
         return Exit::NotProven;
     }
     output.line(match index {

@@ -309,6 +309,14 @@ pub(super) fn migration(place: &JournalPlace) -> Result<String, JournalFault> {
     }
 }
 
+/// All statements, for a database in which nothing is.
+pub(super) fn first_migration(place: &JournalPlace) -> String {
+    match place {
+        JournalPlace::File(_) => String::new(),
+        JournalPlace::Postgres(server) => postgres::script_of_nothing(server),
+    }
+}
+
 /// The statements that make the role of least privilege; none on SQLite.
 pub(super) fn roles(place: &JournalPlace) -> Option<String> {
     match place {

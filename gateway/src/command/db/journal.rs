@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use super::{Script, after};
 use crate::chain::Chain;
 use crate::command::config;
 use crate::command::exit::Failure;
@@ -12,29 +13,37 @@ use crate::command::output::Output;
 use crate::journal::{Journal, JournalFault};
 use crate::serve::journal_settings;
 
-pub(super) fn migrate(path: &Path, print: bool, output: &Output) -> Result<(), Failure> {
+/// Whether there is one on PostgreSQL, which fits then.
+pub(super) fn migrate(path: &Path, script: Option<Script>, output: &Output) -> Result<bool, Failure> {
     let config = config::load(path)?;
     if config.journal.place.file().is_some() {
-        return Ok(());
+        return Ok(false);
     }
-    if print {
-        let statements = Journal::migration(&config.journal.place).map_err(|fault| unfit(&fault))?;
+    if let Some(Script { empty }) = script {
+        let place = &config.journal.place;
+        let statements = if empty {
+            Journal::first_migration(place)
+        } else {
+            Journal::migration(place).map_err(|fault| unfit(&fault))?
+        };
         if statements.is_empty() {
             output.note("the journal fits this version; nothing to run");
         } else {
             output.line(statements);
         }
-        return Ok(());
+        return Ok(true);
     }
     let settings = journal_settings(&config)
         .map_err(|fault| Failure::local("the keys of the log cannot be read").because(Chain(&fault)))?;
     Journal::migrate(&settings).map_err(|fault| unfit(&fault))?;
     output.note("the journal fits this version");
-    Ok(())
+    Ok(true)
 }
 
 fn unfit(fault: &JournalFault) -> Failure {
-    Failure::local("the journal does not fit this version")
-        .because(Chain(fault))
-        .then("shuguan db migrate --print     gives the statements to whoever may run them")
+    let said = Chain(fault).to_string();
+    let next = after(&said).unwrap_or("shuguan db migrate --print     gives the statements to whoever may run them");
+    Failure::local("the journal could not be asked or brought to this version")
+        .because(said)
+        .then(next)
 }

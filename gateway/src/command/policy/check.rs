@@ -46,16 +46,26 @@ pub(super) fn check(dir: &Path, output: &Output) -> Exit {
         Ok(set) => (Some(set), &[][..]),
         Err(faults) => (None, faults.as_slice()),
     };
-    if output.is_json() {
-        let view = CheckView {
-            good: set.is_some(),
-            bundle_hash: set.map(|set| hex(&set.hash())),
-            partners: set.map_or(0, |set| set.partners().len()),
-            grants: set.map_or(0, |set| set.plans().count()),
-            faults: faults.iter().map(FaultView::from).collect(),
-        };
-        output.json("shuguan.policy-check.v1", &view);
-    } else if let Some(set) = set {
+    let view = CheckView {
+        good: set.is_some(),
+        bundle_hash: set.map(|set| hex(&set.hash())),
+        partners: set.map_or(0, |set| set.partners().len()),
+        grants: set.map_or(0, |set| set.plans().count()),
+        faults: faults.iter().map(FaultView::from).collect(),
+    };
+    if !output.document("shuguan.policy-check.v1", &view) {
+        say(set, faults, output);
+    }
+    match set {
+        Some(_) => Exit::Done,
+        // Nothing was read, so nothing was found.
+        None if !dir.is_dir() => Exit::Usage,
+        None => Exit::Local,
+    }
+}
+
+fn say(set: Option<&PolicySet>, faults: &[Fault], output: &Output) {
+    if let Some(set) = set {
         let (partners, grants) = (set.partners().len(), set.plans().count());
         output.line(format!("good: {partners} partners, {grants} grants"));
         output.line(format!("bundle sha256:{}", hex(&set.hash())));
@@ -64,12 +74,6 @@ pub(super) fn check(dir: &Path, output: &Output) -> Exit {
             output.line(format!("{fault}\n"));
         }
         output.line(format!("faults: {}", faults.len()));
-    }
-    match set {
-        Some(_) => Exit::Done,
-        // Nothing was read, so nothing was found.
-        None if !dir.is_dir() => Exit::Usage,
-        None => Exit::Local,
     }
 }
 

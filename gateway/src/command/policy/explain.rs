@@ -54,9 +54,7 @@ pub(super) fn explain(args: &ExplainArgs, clock: &Clock, output: &Output) -> Res
         field: args.field.as_deref(),
         at_us,
     });
-    if output.is_json() {
-        output.json("shuguan.policy-explanation.v1", &explanation);
-    } else {
+    if !output.document("shuguan.policy-explanation.v1", &explanation) {
         output.line(page(&explanation));
     }
     Ok(if explanation.granted { Exit::Done } else { Exit::Local })

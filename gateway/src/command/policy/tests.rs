@@ -89,9 +89,9 @@ fn the_tests_of_the_example_hold_and_leave_no_cell_untouched() {
         dir: dir.into(),
         strict: true,
         sketch: None,
-        at: "2026-10-12T10:00:00+08:00".into(),
+        at: None,
     };
-    assert_eq!(test::test(&ask(&example()), &QUIET).unwrap(), Exit::Done);
+    assert_eq!(test::test(&ask(&example()), 0, &QUIET).unwrap(), Exit::Done);
     let masked = changed("agreements/registry.toml", "first = 1", "first = 2");
-    assert_eq!(test::test(&ask(masked.path()), &QUIET).unwrap(), Exit::Local);
+    assert_eq!(test::test(&ask(masked.path()), 0, &QUIET).unwrap(), Exit::Local);
 }

@@ -235,16 +235,15 @@ fn show((old, new): (&Believed, &Believed), trust: &Trust, output: &Output) {
         before.size,
         seen_by(&new.witnessed, trust)
     );
-    if output.is_json() {
-        let one = |believed: &Believed| {
-            json!({
-                "origin": believed.checkpoint.origin, "size": believed.checkpoint.size, "witnesses": witnesses_json(&believed.witnessed),
-            })
-        };
-        let document = json!({
-            "verdict": new.witnessed.verdict(), "sentence": sentence, "old": one(old), "new": one(new), "added": added,
-        });
-        output.json("shuguan.verdict.v1", &document);
+    let one = |believed: &Believed| {
+        json!({
+            "origin": believed.checkpoint.origin, "size": believed.checkpoint.size, "witnesses": witnesses_json(&believed.witnessed),
+        })
+    };
+    let document = json!({
+        "verdict": new.witnessed.verdict(), "sentence": sentence, "old": one(old), "new": one(new), "added": added,
+    });
+    if output.document("shuguan.verdict.v1", &document) {
         return;
     }
     output.line(headline(new.witnessed.quorum, &sentence));

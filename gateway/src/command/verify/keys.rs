@@ -132,9 +132,8 @@ fn says_who_signs_the_log(event: &Event) -> bool {
 }
 
 fn show(said: &[String], trust: &Trust, output: &Output) {
-    if output.is_json() {
-        let document = json!({ "verdict": "proven", "sentences": said, "trust": trust.text() });
-        output.json("shuguan.verdict.v1", &document);
+    let document = json!({ "verdict": "proven", "sentences": said, "trust": trust.text() });
+    if output.document("shuguan.verdict.v1", &document) {
         return;
     }
     output.line(format!("有效  valid: {}", said.join("; ")));

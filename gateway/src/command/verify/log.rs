@@ -163,23 +163,22 @@ pub(super) fn in_part(report: &LogReport) -> Option<u64> {
 /// What holds, and what is not proved.
 pub(super) fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u64, u64)>, output: &Output) {
     let (origin, size) = (&report.checkpoint.origin, report.checkpoint.size);
-    if output.is_json() {
-        let document = json!({
-            "verdict": report.verdict(), "witnessed": report.witnessed.as_ref().map(|(size, _)| size),
-            "unwitnessed": report.unwitnessed(), "unwitnessed_since": report.unwitnessed_since.map(time::format),
-            "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
-            "checkpoints": report.checkpoints, "kinds": report.kinds, "partners": report.partners, "waiting": report.waiting, "receipts": receipts,
-            "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
-            "unwitnessed_ends": report.unwitnessed_ends.iter().map(|(log, size)| json!({ "log": log, "size": size })).collect::<Vec<_>>(),
-            "programs": report.programs.iter().map(|program| json!({
-                "version": program.version, "sha256": program.bin.map(|bin| hex(&bin.0)), "from": program.from,
-            })).collect::<Vec<_>>(),
-            "hashed": report.hashed, "closed_for": report.closed.as_ref().map(|closed| &closed.next),
-            "succeeded": report.succeeded.iter().map(|one| json!({ "log": one.of, "size": one.size, "kept": one.kept, "why": one.why })).collect::<Vec<_>>(),
-            "keys": report.keys.iter().map(|span| json!({ "vkey": span.key().vkey(), "from": span.from(), "until": span.until() })).collect::<Vec<_>>(),
-            "from": report.span.map(|(from, _)| time::format(from)), "to": report.span.map(|(_, to)| time::format(to)),
-        });
-        output.json("shuguan.verdict.v1", &document);
+    let document = json!({
+        "verdict": report.verdict(), "witnessed": report.witnessed.as_ref().map(|(size, _)| size),
+        "unwitnessed": report.unwitnessed(), "unwitnessed_since": report.unwitnessed_since.map(time::format),
+        "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
+        "checkpoints": report.checkpoints, "kinds": report.kinds, "partners": report.partners, "waiting": report.waiting, "receipts": receipts,
+        "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
+        "unwitnessed_ends": report.unwitnessed_ends.iter().map(|(log, size)| json!({ "log": log, "size": size })).collect::<Vec<_>>(),
+        "programs": report.programs.iter().map(|program| json!({
+            "version": program.version, "sha256": program.bin.map(|bin| hex(&bin.0)), "from": program.from,
+        })).collect::<Vec<_>>(),
+        "hashed": report.hashed, "closed_for": report.closed.as_ref().map(|closed| &closed.next),
+        "succeeded": report.succeeded.iter().map(|one| json!({ "log": one.of, "size": one.size, "kept": one.kept, "why": one.why })).collect::<Vec<_>>(),
+        "keys": report.keys.iter().map(|span| json!({ "vkey": span.key().vkey(), "from": span.from(), "until": span.until() })).collect::<Vec<_>>(),
+        "from": report.span.map(|(from, _)| time::format(from)), "to": report.span.map(|(_, to)| time::format(to)),
+    });
+    if output.document("shuguan.verdict.v1", &document) {
         return;
     }
     let hashed = report.hashed;

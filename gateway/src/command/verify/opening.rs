@@ -358,17 +358,16 @@ fn show((proven, trust): (&Proven, &Trust), columns: &[Shown<'_>], leaf: SealedC
         count(Standing::Differs),
     );
     let seen_by = seen_by(&proven.witnessed, trust);
-    if output.is_json() {
-        let document = json!({
-            "verdict": match (differs, proved) { (0, 0) => "nothing-shown", (0, _) => proven.witnessed.verdict(), _ => "disproven" },
-            "sentence": format!("{}; {seen_by}", sentence(proven)), "witnesses": witnesses_json(&proven.witnessed),
-            "exchange": leaf.exchange, "proved": proved, "withheld": withheld, "differing": differs,
-            "columns": columns.iter().map(|column| json!({
-                "name": column.name, "type": column.form, "operator": column.operator,
-                "operator_by": if column.by_bundle { "bundle" } else { "opening" }, "standing": column.standing,
-            })).collect::<Vec<_>>(),
-        });
-        output.json("shuguan.columns.v1", &document);
+    let document = json!({
+        "verdict": match (differs, proved) { (0, 0) => "nothing-shown", (0, _) => proven.witnessed.verdict(), _ => "disproven" },
+        "sentence": format!("{}; {seen_by}", sentence(proven)), "witnesses": witnesses_json(&proven.witnessed),
+        "exchange": leaf.exchange, "proved": proved, "withheld": withheld, "differing": differs,
+        "columns": columns.iter().map(|column| json!({
+            "name": column.name, "type": column.form, "operator": column.operator,
+            "operator_by": if column.by_bundle { "bundle" } else { "opening" }, "standing": column.standing,
+        })).collect::<Vec<_>>(),
+    });
+    if output.document("shuguan.columns.v1", &document) {
         return;
     }
     let found = format!(

@@ -81,13 +81,11 @@ pub(super) fn run(args: &PolicyArgs, trust: &Trust, output: &Output) -> Result<E
     };
     let seen_by = seen_by(&proven.witnessed, trust);
     let said = format!("{}; this bundle was in force; {seen_by}", sentence(&proven));
-    if output.is_json() {
-        let document = json!({
-            "verdict": proven.witnessed.verdict(), "sentence": said, "index": proven.index, "exchange": proven.leaf.event.exchange(),
-            "bundle": hex(&bundle.0), "decided_by": decided,
-        });
-        output.json("shuguan.policy-verdict.v1", &document);
-    } else {
+    let document = json!({
+        "verdict": proven.witnessed.verdict(), "sentence": said, "index": proven.index, "exchange": proven.leaf.event.exchange(),
+        "bundle": hex(&bundle.0), "decided_by": decided,
+    });
+    if !output.document("shuguan.policy-verdict.v1", &document) {
         output.line(headline(proven.witnessed.quorum, &said));
         output.line(format!("      bundle {}", hex(&bundle.0)));
         if let Some(decided) = decided {

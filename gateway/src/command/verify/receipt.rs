@@ -117,12 +117,11 @@ pub(super) fn show_receipt(proven: &Proven, trust: &Trust, besides: Option<&str>
     let besides = besides.map_or(String::new(), |besides| format!("; {besides}"));
     let sentence = format!("{}{besides}; {}", sentence(proven), seen_by(witnessed, trust));
     let (size, at) = (proven.checkpoint.size, time::format(proven.leaf.when()));
-    if output.is_json() {
-        let document = json!({
-            "verdict": witnessed.verdict(), "sentence": sentence, "witnesses": witnesses_json(witnessed), "index": proven.index, "kind": event.kind(), "exchange": event.exchange(),
-            "partner": event.partner(), "at": at, "origin": proven.checkpoint.origin, "size": size,
-        });
-        output.json("shuguan.verdict.v1", &document);
+    let document = json!({
+        "verdict": witnessed.verdict(), "sentence": sentence, "witnesses": witnesses_json(witnessed), "index": proven.index, "kind": event.kind(), "exchange": event.exchange(),
+        "partner": event.partner(), "at": at, "origin": proven.checkpoint.origin, "size": size,
+    });
+    if output.document("shuguan.verdict.v1", &document) {
         return;
     }
     output.line(headline(witnessed.quorum, &sentence));

@@ -232,12 +232,11 @@ fn show((proven, trust): (&Proven, &Trust), borne: &Borne, signed: &Signed, outp
     let day = borne.another_day.filter(|_| by.is_some()).map(on_another_day);
     let notes: Vec<String> = note.into_iter().chain(day).collect();
     let note = (!notes.is_empty()).then(|| notes.join("; "));
-    if output.is_json() {
-        let document = json!({
-            "verdict": proven.witnessed.verdict(), "sentence": said, "index": proven.index, "exchange": proven.leaf.event.exchange(),
-            "whole": borne.whole, "signed_by": by, "signer": whose, "not_proved": note, "record": borne.members,
-        });
-        output.json("shuguan.record-verdict.v1", &document);
+    let document = json!({
+        "verdict": proven.witnessed.verdict(), "sentence": said, "index": proven.index, "exchange": proven.leaf.event.exchange(),
+        "whole": borne.whole, "signed_by": by, "signer": whose, "not_proved": note, "record": borne.members,
+    });
+    if output.document("shuguan.record-verdict.v1", &document) {
         return;
     }
     output.line(headline(proven.witnessed.quorum, &said));

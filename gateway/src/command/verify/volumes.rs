@@ -29,7 +29,7 @@ pub(super) fn run(
         )
         .then("shuguan verify log DIR --receipt FILE"));
     }
-    let (expected, mut reports) = (expected(kept, trust)?, Vec::new());
+    let (expected, mut reports, mut files) = (expected(kept, trust)?, Vec::new(), Vec::new());
     for path in folders {
         let mut report = match folder::read(path, trust, &expected, output) {
             Ok(report) => report,
@@ -39,9 +39,7 @@ pub(super) fn run(
             }
         };
         report.log.quorum = report.log.witnessed_within(within_us);
-        if !output.is_json() {
-            show_log(&report.log, trust, 0, Some((report.tiles, report.bundles)), output);
-        }
+        files.push((report.tiles, report.bundles));
         reports.push((path.as_path(), report.log));
     }
     for pair in reports.windows(2) {
@@ -49,6 +47,12 @@ pub(super) fn run(
         if let Err(why) = follows(old, new) {
             let why = format!("`{}` and `{}`: {why}", before.display(), after.display());
             return Ok(not_proven(output, &why, Some(old.checkpoint.size)));
+        }
+    }
+    // What each is by itself is of use once they are known to follow each other; said before, it would read as the verdict.
+    if output.is_told() {
+        for ((_, report), files) in reports.iter().zip(files) {
+            show_log(report, trust, 0, Some(files), output);
         }
     }
     Ok(show(&reports, output))
@@ -82,19 +86,18 @@ fn follows(old: &LogReport, new: &LogReport) -> Result<(), String> {
 fn show(reports: &[(&Path, LogReport)], output: &Output) -> Exit {
     let missing = reports.iter().any(|(_, report)| report.quorum == Quorum::Missing);
     let quorum = if missing { Quorum::Missing } else { Quorum::Met };
-    if output.is_json() {
-        let volumes = reports.iter().map(|(path, report)| {
-            json!({
-                "folder": path.display().to_string(), "origin": report.checkpoint.origin, "size": report.checkpoint.size,
-                "hashed": report.hashed, "verdict": report.verdict(),
-            })
-        });
-        // The worst of them is that of all.
-        let of = |verdict: &&str| reports.iter().any(|(_, report)| report.verdict() == *verdict);
-        let verdict = ["quorum-missing", "proven-in-part"].into_iter().find(of);
-        let verdict = verdict.unwrap_or("proven");
-        let document = json!({ "verdict": verdict, "volumes": volumes.collect::<Vec<_>>() });
-        output.json("shuguan.verdict.v1", &document);
+    let volumes = reports.iter().map(|(path, report)| {
+        json!({
+            "folder": path.display().to_string(), "origin": report.checkpoint.origin, "size": report.checkpoint.size,
+            "hashed": report.hashed, "verdict": report.verdict(),
+        })
+    });
+    // The worst of them is that of all.
+    let of = |verdict: &&str| reports.iter().any(|(_, report)| report.verdict() == *verdict);
+    let verdict = ["quorum-missing", "proven-in-part"].into_iter().find(of);
+    let verdict = verdict.unwrap_or("proven");
+    let document = json!({ "verdict": verdict, "volumes": volumes.collect::<Vec<_>>() });
+    if output.document("shuguan.verdict.v1", &document) {
         return exit(quorum);
     }
     let names: Vec<String> = reports

@@ -20,7 +20,7 @@ use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::{Arguments as _, AssertSqlSafe};
 
 use self::batch::Batch;
-pub(super) use self::schema::{MAY_CHANGE_LEAVES, create, migrate, script};
+pub(super) use self::schema::{MAY_CHANGE_LEAVES, create, migrate, script, script_of_nothing};
 use super::value::{Row, Value};
 use super::{StoreFault, Stored};
 use crate::journal::fault::JournalFault;

@@ -80,6 +80,18 @@ impl Plan {
     pub(super) async fn of(connection: &mut PgConnection, tables: &[TableSpec]) -> Result<Self, RegistryFault> {
         let known = columns(connection).await?;
         let views = comments_of_views(connection).await?;
+        Self::from(&known, &views, tables)
+    }
+
+    /// What makes all of it in a database in which nothing is.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub(in crate::registry) fn of_nothing(tables: &[TableSpec]) -> Result<Self, RegistryFault> {
+        Self::from(&Columns::new(), &BTreeMap::new(), tables)
+    }
+
+    fn from(known: &Columns, views: &BTreeMap<String, String>, tables: &[TableSpec]) -> Result<Self, RegistryFault> {
         let mut plan = Self::default();
         for table in &BASE_TABLES {
             plan.base(table, known.get(table.name));

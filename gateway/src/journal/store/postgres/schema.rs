@@ -168,6 +168,11 @@ fn statements(version: Option<i64>, schema: &str) -> String {
     )
 }
 
+/// All statements, for a database in which nothing is.
+pub(in crate::journal::store) fn script_of_nothing(settings: &PostgresSettings) -> String {
+    statements(None, &settings.schema)
+}
+
 /// The statements for a database administrator; empty when nothing is to be done.
 ///
 /// # Errors
