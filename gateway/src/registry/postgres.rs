@@ -1,7 +1,7 @@
 //! The registry on PostgreSQL: one connection that writes, on a thread with a small runtime of its own.
 //!
 //! `session` connecting, waiting, giving up · `schema` tables, comments, views, the additive migration · `merge` a turn's parts in one
-//! transaction, `fingerprints` what of a snapshot stands already, `copy` and `unnest` how rows travel, `note` what is kept beside them, `discrepancy` where sources contradict each other · `ending` the end of a snapshot · `read` a dataset as a stream · `roles` who may do what · `value` values on
+//! transaction, `look_up` what the table has for their keys, `fingerprints` what of a snapshot stands already, `progress` how far exchanges are, `copy` and `unnest` how rows travel, `note` what is kept beside them, `discrepancy` where sources contradict each other · `ending` the end of a snapshot · `read` a dataset as a stream · `roles` who may do what · `value` values on
 //! the wire · `fault` what can go wrong, without a value.
 //!
 //! An advisory lock keeps a second gateway from writing between our look-up and our COMMIT. After any fault the connection is dropped:
@@ -13,9 +13,11 @@ mod discrepancy;
 mod ending;
 pub(super) mod fault;
 mod fingerprints;
+mod look_up;
 mod merge;
 mod note;
 mod numbers;
+mod progress;
 mod read;
 mod recall;
 pub(super) mod roles;
@@ -137,7 +139,7 @@ async fn serve(mut session: Session, mut orders: Receiver<Order>, standing: &Mut
                 let _gone = answer.send(merged);
             }
             Some(Order::Progress(exchange, answer)) => {
-                let progress = merge::progress(&mut session, exchange).await;
+                let progress = progress::of_one(&mut session, exchange).await;
                 note(standing, progress.as_ref().err());
                 let _gone = answer.send(progress);
             }

@@ -19,7 +19,7 @@ pub(super) fn describe(standing: ClockStanding) -> (Light, String) {
     let held = standing.off_s().map(|off_s| {
         let side = if off_s < 0 { "behind" } else { "ahead of" };
         format!(
-            "the machine's clock stepped and is {} s {side} the time that the log goes on by; put it right, or confirm it: shuguan log clock --confirm; it is taken in {} s",
+            "the machine's clock stepped and is {} s {side} the time that the log goes on by; put it right, or confirm it: shuguan log clock --confirm --yes; it is taken in {} s",
             off_s.unsigned_abs(),
             standing.settles_in_us.unwrap_or(0) / 1_000_000
         )

@@ -19,7 +19,7 @@ fn sentence(volume: &Volume, year: &str) -> (Light, String) {
     if volume.year().as_str() < year {
         let next = volume.next_name(year);
         let told = format!(
-            "`{origin}` is that of {}, and it is {year}: shuguan log turn --open {next}",
+            "`{origin}` is that of {}, and it is {year}: shuguan log turn --open {next} --yes",
             volume.year()
         );
         return (Light::Yellow, told);
@@ -45,7 +45,7 @@ mod tests {
         let (light, told) = sentence(&volume, "2027");
         assert_eq!(light, Light::Yellow);
         assert!(
-            told.ends_with("shuguan log turn --open gw1.lyg.example/log/2027"),
+            told.ends_with("shuguan log turn --open gw1.lyg.example/log/2027 --yes"),
             "{told}"
         );
     }

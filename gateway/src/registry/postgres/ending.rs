@@ -13,12 +13,12 @@ use super::super::merge::fate::Kind;
 use super::super::merge::held::Held;
 use super::super::schema::{TableSpec, table_of};
 use super::fault::Step;
-use super::merge::{BEGIN, progress_of};
+use super::merge::BEGIN;
 use super::note::{self, ClosingLine, Line};
 use super::session::{Live, Session, within};
 use super::stamps;
 use super::value::{self, Id};
-use super::{discrepancy, fingerprints};
+use super::{discrepancy, fingerprints, progress};
 
 /// Counts in one stride behind `after`. What a later exchange brought was not held when the snapshot was made, so it makes no room for closing.
 pub(super) async fn weigh(session: &mut Session, ending: &Ending, after: &str) -> Result<Weighed, RegistryFault> {
@@ -126,7 +126,7 @@ async fn closed(
     (looked, rows): (u64, u64),
     upto: Option<&str>,
 ) -> Result<Closed, RegistryFault> {
-    let known = progress_of(live, &[ending.exchange]).await?;
+    let known = progress::of(live, &[ending.exchange]).await?;
     Ok(Closed {
         progress: known.get(&ending.exchange).copied().unwrap_or_default(),
         looked,

@@ -5,13 +5,9 @@
 //! each alone; only the rows that stay are sent.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
-use futures_util::TryStreamExt;
 use policies::dataset::Dataset;
 use shuguan_policies as policies;
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
 
 use super::super::changes;
@@ -19,17 +15,14 @@ use super::super::dataset;
 use super::super::discrepancy::rival::Met;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
-use super::super::merge::closing::BEHIND_ALL;
 use super::super::merge::fate::{Fate, Kind, Known, Version};
 use super::super::merge::held;
 use super::super::merge::late::Later;
-use super::super::merge::rows::HASH_BYTES;
 use super::super::merge::{Arrival, Counts, Part, merged, repeated};
 use super::super::schema::{TableSpec, replaced};
 use super::super::{Merged, Progress, enterprise, person};
-use super::session::{Live, Session, within};
-use super::value::{self, Id};
-use super::{copy, discrepancy, fingerprints, note, unnest};
+use super::session::{Live, Session};
+use super::{copy, discrepancy, look_up, note, progress, unnest};
 
 /// Below that many rows `UNNEST` is cheaper than COPY (performance.md section 2); in tests few, so that both ways are met.
 const COPY_MIN: usize = if cfg!(test) { 8 } else { 200 };
@@ -60,14 +53,6 @@ async fn committed(live: &mut Live, tables: &[TableSpec], parts: &[Part]) -> Res
     Ok(merged)
 }
 
-/// How far an exchange is.
-pub(super) async fn progress(session: &mut Session, exchange: Uuid) -> Result<Option<Progress>, RegistryFault> {
-    let mut live = session.take().await?;
-    let known = progress_of(&mut live, &[exchange]).await?;
-    session.put(live);
-    Ok(known.get(&exchange).copied())
-}
-
 /// The parts inside a transaction that the caller commits.
 pub(super) async fn merge_in(
     live: &mut Live,
@@ -77,8 +62,8 @@ pub(super) async fn merge_in(
     let mut exchanges: Vec<Uuid> = parts.iter().map(|part| part.exchange).collect();
     exchanges.sort_unstable();
     exchanges.dedup();
-    let mut progress = progress_of(live, &exchanges).await?;
-    let arrivals = arrivals(tables, parts, &progress)?;
+    let mut known = progress::of(live, &exchanges).await?;
+    let arrivals = arrivals(tables, parts, &known)?;
     let due: Vec<&Arrival<'_>> = arrivals.iter().flatten().collect();
     let mut counts = Vec::with_capacity(due.len());
     for run in due.chunk_by(|one, other| {
@@ -88,8 +73,8 @@ pub(super) async fn merge_in(
     }) {
         counts.extend(merge_run(live, tables, run).await?);
     }
-    let outcome = outcome(parts, &arrivals, counts, &mut progress);
-    write_progress(live, parts, &progress).await?;
+    let outcome = outcome(parts, &arrivals, counts, &mut known);
+    progress::write(live, parts, &known).await?;
     Ok(outcome)
 }
 
@@ -272,12 +257,9 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
         names.sort_unstable();
         names.dedup();
     }
-    let later = look_later(live, run, &names).await?;
-    fingerprints::check(live).await?;
-    let mut keys: Vec<Key<'r>> = match run.arrivals {
-        [only] if later.is_empty() && !only.part.confirm => look_up_what_differs(live, run, only, &names).await?,
-        _ => look_up(live, run, &names).await?,
-    };
+    let later = look_up::later(live, run, &names).await?;
+    let known = look_up::known(live, run, &names, later.is_empty()).await?;
+    let mut keys: Vec<Key<'r>> = known.into_iter().map(Key::standing).collect();
     let mut settled = Settled::default();
     for place in 0..run.arrivals.len() {
         settle_one(run, place, &later, (&names, &mut keys), &mut settled);
@@ -295,15 +277,6 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
         }
     }
     Ok(settled)
-}
-
-/// Snapshots of the run's partner that came after its oldest part and close already; nearly always none.
-async fn look_later(live: &mut Live, run: &Run<'_, '_>, names: &[&str]) -> Result<Vec<Later>, RegistryFault> {
-    let oldest = run.arrivals.iter().min_by_key(|arrival| arrival.leaf());
-    let Some(oldest) = oldest else {
-        return Ok(Vec::new());
-    };
-    note::later(live, run.table, &oldest.part.partner, oldest.leaf(), names).await
 }
 
 fn settle_one<'r>(
@@ -470,99 +443,6 @@ fn key_of<'r>(arrival: &'r Arrival<'_>, group: &[u32]) -> &'r str {
     group.first().map_or("", |row| arrival.rows.key(*row as usize))
 }
 
-/// The same where a snapshot may say again what stands: only what differs is asked for.
-async fn look_up_what_differs<'r>(
-    live: &mut Live,
-    run: &Run<'_, '_>,
-    arrival: &Arrival<'_>,
-    names: &[&str],
-) -> Result<Vec<Key<'r>>, RegistryFault> {
-    fingerprints::read(live, arrival).await?;
-    let exchange = arrival.part.exchange;
-    let Some(fingerprints) = live.fingerprints.of(exchange) else {
-        return look_up(live, run, names).await;
-    };
-    // Keys and groups ascend both.
-    let known: Vec<Option<Known>> = arrival
-        .rows
-        .groups()
-        .map(|group| fingerprints.known(arrival, group))
-        .collect();
-    let unknown = names.iter().zip(&known).filter(|(_, known)| known.is_none());
-    let unknown: Vec<&str> = unknown.map(|(name, _)| *name).collect();
-    let asked = look_up(live, run, &unknown).await?;
-    if let Some(fingerprints) = live.fingerprints.of(exchange) {
-        for (name, key) in unknown.iter().zip(&asked) {
-            fingerprints.looked_up(name, &key.before);
-        }
-    }
-    let mut asked = asked.into_iter();
-    let merged = known.into_iter().map(|known| match known {
-        Some(known) => Key::standing(known),
-        None => asked.next().unwrap_or_default(),
-    });
-    Ok(merged.collect())
-}
-
-/// What the table has for those keys, which ascend; the closings of the run's partner only where a row says that there are some.
-async fn look_up<'r>(live: &mut Live, run: &Run<'_, '_>, names: &[&str]) -> Result<Vec<Key<'r>>, RegistryFault> {
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let part = run.arrivals.first().map(|first| first.part);
-    let partner = part.map_or("", |part| part.partner.as_str());
-    let text = format!(
-        "SELECT _key, _hash, _source_us, _leaf, _row, _open::bigint, _partner = $2 FROM {} WHERE _key = ANY($1)",
-        run.table.name
-    );
-    let query = sqlx::query(AssertSqlSafe(text)).bind(names).bind(partner);
-    let mut keys = vec![Key::default(); names.len()];
-    let mut noted = Vec::new();
-    // Row by row as they come, so that the server looks for the next ones meanwhile.
-    let mut found = query.fetch(&mut live.connection);
-    let looking = async {
-        while let Some(row) = found.try_next().await? {
-            let Some((name, known)) = known_of(&row) else {
-                return Ok(None);
-            };
-            let Ok(place) = names.binary_search(&name) else {
-                continue;
-            };
-            if let Some(key) = keys.get_mut(place) {
-                key.before = known;
-            }
-            if known.noted {
-                noted.extend(names.get(place).copied());
-            }
-        }
-        Ok(Some(()))
-    };
-    let looked = within("look up rows", live.patience, looking).await?;
-    looked.ok_or(RegistryFault::Malformed { column: "_key" })?;
-    drop(found);
-    if !noted.is_empty() {
-        let record = part.map_or("", |part| part.record.as_str());
-        for (name, closing) in note::look_up(live, record, partner, &noted).await? {
-            let place = names.binary_search(&name.as_str()).ok();
-            if let Some(key) = place.and_then(|place| keys.get_mut(place)) {
-                key.before.closing = closing;
-            }
-        }
-    }
-    for key in &mut keys {
-        key.known = key.before;
-    }
-    Ok(keys)
-}
-
-fn known_of(row: &PgRow) -> Option<(&str, Known)> {
-    let hash: [u8; HASH_BYTES] = value::bytes(row, 1)?.try_into().ok()?;
-    let number = |place| value::number(row, place);
-    let order = (number(2)?, number(3)?, number(4)?);
-    let known = Known::row(hash, order, value::flag(row, 6)?, number(5)?);
-    Some((value::text(row, 0)?, known))
-}
-
 /// Rows that are new go straight into the table: the lock and the look-up say that their keys are not there. Should a stranger have
 /// entered one meanwhile, the key's constraint refuses the part, and the next try finds the row.
 async fn write(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Result<(), RegistryFault> {
@@ -616,62 +496,4 @@ async fn index(
         unnest::units(live, &units, &since).await?;
     }
     Ok(known)
-}
-
-const PROGRESS: &str = "SELECT exchange, parts, inserted, updated, same, deleted, row_count, close_after IS NOT NULL, \
-    coalesce(close_after >= $2, false) FROM relay_progress WHERE exchange = ANY($1)";
-
-pub(super) async fn progress_of(live: &mut Live, exchanges: &[Uuid]) -> Result<HashMap<Uuid, Progress>, RegistryFault> {
-    progress_in(&mut live.connection, live.patience, exchanges).await
-}
-
-pub(super) async fn progress_in(
-    connection: &mut PgConnection,
-    patience: Duration,
-    exchanges: &[Uuid],
-) -> Result<HashMap<Uuid, Progress>, RegistryFault> {
-    const STEP: &str = "read the progress";
-    let ids: Vec<Id> = exchanges.iter().copied().map(Id).collect();
-    let query = sqlx::query(PROGRESS).bind(ids).bind(BEHIND_ALL);
-    let rows = within(STEP, patience, query.fetch_all(connection)).await?;
-    let malformed = || RegistryFault::Malformed {
-        column: "relay_progress",
-    };
-    rows.iter()
-        .map(|row| progress_of_row(row).ok_or_else(malformed))
-        .collect()
-}
-
-fn progress_of_row(row: &PgRow) -> Option<(Uuid, Progress)> {
-    let count = |place| value::number(row, place).map(i64::unsigned_abs);
-    let counts = Counts {
-        ins: count(2)?,
-        upd: count(3)?,
-        same: count(4)?,
-        del: count(5)?,
-    };
-    let progress = Progress {
-        parts: u32::try_from(count(1)?).ok()?,
-        rows: count(6)?,
-        counts,
-        closing: value::flag(row, 7)?,
-        closed: value::flag(row, 8)?,
-    };
-    Some((value::id(row, 0)?, progress))
-}
-
-/// Writes how far each exchange of the parts is now.
-async fn write_progress(
-    live: &mut Live,
-    parts: &[Part],
-    progress: &HashMap<Uuid, Progress>,
-) -> Result<(), RegistryFault> {
-    let mut noted: BTreeMap<Uuid, (&Part, Progress)> = BTreeMap::new();
-    for part in parts {
-        if let Some(progress) = progress.get(&part.exchange) {
-            noted.insert(part.exchange, (part, *progress));
-        }
-    }
-    let noted: Vec<(&Part, Progress)> = noted.into_values().collect();
-    unnest::progress(live, &noted).await
 }

@@ -21,7 +21,7 @@ use super::super::fault::RegistryFault;
 use super::super::read::{BATCH_ROWS, Batch, Bound, Reached, Reading};
 use super::super::schema::TableSpec;
 use super::fault::Step;
-use super::merge;
+use super::progress;
 use super::session::{self, Purpose, within};
 use super::value::{self, Id, Instant};
 use crate::postgres::PostgresSettings;
@@ -102,7 +102,7 @@ pub(in crate::registry) fn progress_of(
     session::aside(async || {
         let patience = Duration::from_millis(settings.read_timeout_ms.into());
         let mut connection = session::connect(settings, Purpose::Read).await?;
-        merge::progress_in(&mut connection, patience, exchanges).await
+        progress::read(&mut connection, patience, exchanges).await
     })
 }
 

@@ -16,8 +16,9 @@ use super::super::merge::held::Sought;
 use super::super::merge::recall::{Brought, Ended, Noted, Recall, SINCE, Undone, emptied, left, newest};
 use super::super::schema::{TableSpec, table_of};
 use super::fault::Step;
-use super::merge::{BEGIN, progress_of};
+use super::merge::BEGIN;
 use super::note::{self, Line};
+use super::progress;
 use super::session::{Live, Session, within};
 use super::value::{self, Id};
 use super::{discrepancy, ending};
@@ -35,7 +36,7 @@ pub(super) async fn undo(session: &mut Session, recall: &Recall) -> Result<Undon
 
 /// The same inside a transaction that the caller commits.
 pub(super) async fn undo_in(live: &mut Live, tables: &[TableSpec], recall: &Recall) -> Result<Undone, RegistryFault> {
-    let known = progress_of(live, &[recall.exchange, recall.push]).await?;
+    let known = progress::of(live, &[recall.exchange, recall.push]).await?;
     if let Some(progress) = known.get(&recall.exchange).filter(|progress| progress.parts > 0) {
         return Ok(Undone {
             progress: *progress,
@@ -68,7 +69,7 @@ pub(super) async fn undo_in(live: &mut Live, tables: &[TableSpec], recall: &Reca
         discrepancy::compare(live, tables, touched).await?;
     }
     stride.note(live, withdrawn, opened).await?;
-    let progress = progress_of(live, &[recall.exchange]).await?;
+    let progress = progress::of(live, &[recall.exchange]).await?;
     Ok(Undone {
         progress: progress.get(&recall.exchange).copied().unwrap_or_default(),
         done: upto.is_none(),
