@@ -228,6 +228,37 @@ fn other_content_under_the_same_name_is_another_batch_and_the_same_content_is_no
     eventually("the second day", 20, || pushes(&gateway) == 2);
 }
 
+#[test]
+fn a_folder_that_is_taken_away_behind_a_look_ends_no_watcher() {
+    let gateway = Deployment::with(|text| text.replace("#= rows_per_s = 200000", "rows_per_s = 50"));
+    let _running = gateway.serve();
+    let folder = outbox(&gateway);
+    let away = gateway.path("outbox/public-security/resident/zz");
+    std::fs::create_dir_all(&away).expect("a folder");
+    let slow: Vec<u8> = (1..=250).flat_map(one).collect();
+    put(&folder, "a.ndjson", &slow, Some(""));
+    put(&away, "b.ndjson", &one(900), Some(""));
+    let mut watcher = Watcher::start(&gateway, &[]);
+    eventually("the first is being sent", 20, || {
+        std::fs::read_dir(&folder).is_ok_and(|mut there| {
+            there.any(|entry| {
+                entry.is_ok_and(|entry| {
+                    entry
+                        .file_name()
+                        .to_string_lossy()
+                        .ends_with("a.ndjson.shuguan-push.lock")
+                })
+            })
+        })
+    });
+    std::fs::rename(&away, gateway.path("elsewhere")).expect("a folder");
+    eventually("the first is in", 30, || said(&gateway, "accepted") == 1);
+    eventually("the other is gone", 20, || said(&gateway, "changed") == 1);
+    put(&folder, "c.ndjson", &one(901), Some(""));
+    eventually("the watcher goes on", 20, || said(&gateway, "accepted") == 2);
+    assert_eq!(watcher.0.try_wait().expect("a child"), None);
+}
+
 /// An `.ack` would say that the registry has it.
 #[test]
 fn a_file_that_lies_there_again_after_it_or_a_later_batch_was_recalled_is_told_so() {

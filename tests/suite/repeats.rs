@@ -343,7 +343,10 @@ fn a_charset_that_is_stated_after_the_file_was_taken_in_another_is_told_and_not_
     assert_eq!(code, 0, "{error}");
     let (code, _, error) = push(&gateway, &["feed.ndjson", "--charset", "gb18030"]);
     assert_eq!(code, 3, "{error}");
-    let next = format!("shuguan recall {}, then push it with --again", exchange(&first));
+    let next = format!(
+        "shuguan recall {} --why wrong-batch --yes, then push it with --again",
+        exchange(&first)
+    );
     assert!(
         error.contains("read this file as utf-8, and gb18030 is stated") && error.contains(&next),
         "{error}"

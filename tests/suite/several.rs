@@ -90,3 +90,29 @@ fn what_is_about_one_file_holds_up_no_other_and_all_outcomes_are_told() {
         "{error}"
     );
 }
+
+#[test]
+fn a_file_in_a_folder_that_is_not_there_holds_up_no_other_and_no_witness_is_named_where_nothing_was_delivered() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    put(&gateway, "ok.ndjson", 1);
+    let (code, told, error) = push(&gateway, &["gone/a.ndjson", "ok.ndjson"]);
+    assert_eq!((code, told["items"].as_array().map(Vec::len)), (1, Some(1)), "{error}");
+    assert!(
+        error.contains("there is no such folder") && told["untried"].is_null(),
+        "{error}"
+    );
+    let client = format!("partners/{POLICE}/client.toml");
+    let words = [
+        "push",
+        "none.ndjson",
+        "--record",
+        RESIDENT,
+        "--purpose",
+        "enrolment.registration",
+        "-c",
+        &client,
+    ];
+    let (code, _, error) = gateway.shuguan(&words);
+    assert!(code == 1 && !error.contains("witness"), "{error}");
+}

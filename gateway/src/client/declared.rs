@@ -98,7 +98,7 @@ impl<'f> Declared<'f> {
             return Ok(pushed);
         };
         let next = format!(
-            "if what is stated is right: shuguan recall {}, then push it with --again",
+            "if what is stated is right: shuguan recall {} --why wrong-batch --yes, then push it with --again",
             pushed.exchange
         );
         Err(Undelivered::OfFile(

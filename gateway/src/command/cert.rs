@@ -396,7 +396,7 @@ fn not_a_serial(authority: &Authority, name: &str, now_us: i64) -> Failure {
     )
     .because(serials.join(", "))
     .then(format!(
-        "shuguan cert revoke SERIAL, or --partner {name} for all of them"
+        "shuguan cert revoke SERIAL --yes, or --partner {name} --yes for all of them"
     ))
 }
 

@@ -8,6 +8,8 @@ use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use bytes::Bytes;
 use http::Method;
 use http_body_util::BodyExt;
@@ -121,6 +123,23 @@ pub struct Pulled {
     pub acknowledged: bool,
 }
 
+/// Ends the work where it stands when the process is told to end, so that what was begun is removed.
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let broken = |error: std::io::Error| Failure::local("cannot listen to signals").because(error);
+    let mut term = signal(SignalKind::terminate()).map_err(broken)?;
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => Err(interrupted()),
+        _ = term.recv() => Err(interrupted()),
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(Exit::Interrupted, "interrupted: no part of the extract stays here")
+        .because("what the gateway released before stands in its log all the same")
+        .then("pull again")
+}
+
 /// Runs the command.
 pub fn run(args: PullArgs, output: &Output) -> Result<Exit, Failure> {
     let settings = ClientSettings::load(&args.config)?;
@@ -137,7 +156,7 @@ pub fn run(args: PullArgs, output: &Output) -> Result<Exit, Failure> {
         patience: Duration::from_secs(args.timeout),
     };
     let runtime = super::runtime()?;
-    let pulled = runtime.block_on(pull(&client, &trust, &extract, output))?;
+    let pulled = runtime.block_on(unless_interrupted(pull(&client, &trust, &extract, output)))?;
     let receipts = [(pulled.exchange.as_str(), pulled.receipt.as_path())];
     let upgraded = runtime.block_on(upgrade(&client, &trust, &receipts, WITNESS_PATIENCE))?;
     if upgraded.is_some_and(|upgraded| upgraded.missing > 0) {

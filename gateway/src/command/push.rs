@@ -142,7 +142,9 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
         return runtime.block_on(watch::run(&watch, &client, &trust, output));
     }
     let mut told = runtime.block_on(push_all(&args, &client, &trust, output));
-    if let Err(failure) = runtime.block_on(witnessed(&client, &trust, &told.items, output)) {
+    if !told.items.is_empty()
+        && let Err(failure) = runtime.block_on(witnessed(&client, &trust, &told.items, output))
+    {
         told.tell(&failure);
     }
     if output.is_json() {

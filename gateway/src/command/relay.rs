@@ -216,7 +216,7 @@ fn of_discarded(discarded: &Value) -> String {
     match discarded.get("rows_in").and_then(Value::as_u64) {
         Some(0) => "nothing of it is in the registry".to_owned(),
         Some(rows) => format!(
-            "{rows} rows of it are in the registry and stay there until its sender takes them back: shuguan recall {exchange}"
+            "{rows} rows of it are in the registry and stay there until its sender takes them back: shuguan recall {exchange} --why CODE --yes"
         ),
         None => "the registry does not say whether rows of it are in: shuguan db fsck".to_owned(),
     }

@@ -162,6 +162,11 @@ impl Watcher<'_> {
         // Before anything else, because every other fate is written down in it.
         let mut place = match Place::take(&item.file, None, Duration::ZERO).await {
             Ok(place) => place,
+            // A file that was taken away, with its folder perhaps, is no failure of this machine.
+            Err(Undelivered::Failed(_) | Undelivered::OfFile(_)) if has_changed(item) => {
+                self.log(item, json!({ "state": "changed" }));
+                return Ok((false, None));
+            }
             Err(Undelivered::Failed(failure)) => return Err(failure),
             Err(Undelivered::OfFile(failure)) => {
                 self.tell_fault(item.file.clone(), failure.to_string(), Exit::Refused);

@@ -34,14 +34,19 @@ impl Lock {
     pub(super) async fn take(state: &Path, patience: Duration) -> Result<Self, Undelivered> {
         let path = beside(state, ".lock");
         let unusable = |error: std::io::Error| {
-            let is_too_long = error.kind() == ErrorKind::InvalidFilename;
+            let kind = error.kind();
             let failure = Failure::local(format!("cannot lock `{}`", path.display())).because(error);
-            if is_too_long {
-                return Undelivered::OfFile(failure.then("give the file a shorter name"));
+            // Another file may lie elsewhere, and is tried.
+            match kind {
+                ErrorKind::InvalidFilename => Undelivered::OfFile(failure.then("give the file a shorter name")),
+                ErrorKind::NotFound => Undelivered::OfFile(failure.then("there is no such folder: look at the path")),
+                ErrorKind::PermissionDenied => Undelivered::OfFile(failure.then(
+                    "let this user write into the folder; what is pushed by name can have its state elsewhere with `--state DIR`",
+                )),
+                _ => failure
+                    .then("the folder must be on a disk of this machine; what is pushed by name can have its state elsewhere with `--state DIR`")
+                    .into(),
             }
-            failure
-                .then("name a writable folder on a disk of this machine with `--state DIR`")
-                .into()
         };
         let began = Instant::now();
         loop {

@@ -90,7 +90,7 @@ impl What {
                 "start the gateway again: it takes back what was recalled before a registry was put back"
             }
             Self::GivenUp => {
-                "an operator gave it up when it had written or closed rows; what is left of that stays until its sender takes it back: shuguan recall EXCHANGE"
+                "an operator gave it up when it had written or closed rows; what is left of that stays until its sender takes it back: shuguan recall EXCHANGE --why CODE --yes"
             }
             Self::OpenRows | Self::More | Self::Stray | Self::Provenance => return past_the_relay(store),
             Self::NoPayload => {

@@ -42,8 +42,7 @@ impl Place {
             Err(_) => false,
         };
         let part = beside(file, ".part");
-        let opened = open_private(&part).and_then(|opened| opened.set_len(0).map(|()| opened));
-        let opened = opened.map_err(|error| {
+        let opened = open_alone(&part).map_err(|error| {
             Failure::local(format!("cannot write `{}`", part.display()))
                 .because(error)
                 .then("nothing was asked for: name a folder that is there and may be written, and pull again")
@@ -84,10 +83,15 @@ impl Drop for Place {
     }
 }
 
-fn open_private(path: &Path) -> io::Result<File> {
+/// Opens it empty; refuses a link, which leads elsewhere, and one that another pull writes into: it would be emptied behind what that has proved.
+fn open_alone(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    options.open(path)
+    let no_link = i32::from_ne_bytes(rustix::fs::OFlags::NOFOLLOW.bits().to_ne_bytes());
+    let opened = options.custom_flags(no_link).open(path)?;
+    opened.try_lock()?;
+    opened.set_len(0)?;
+    Ok(opened)
 }
 
 #[cfg(test)]
@@ -132,5 +136,21 @@ mod tests {
         let failure = place("/nonexistent/x".as_ref());
         assert_eq!(failure.exit, Exit::Local);
         assert!(failure.to_string().contains("nothing was asked for"), "{failure}");
+    }
+
+    #[test]
+    fn a_part_that_another_pull_writes_or_that_leads_elsewhere_is_refused_and_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("population.ndjson");
+        let (place, mut part) = Place::open(&file).unwrap();
+        std::io::Write::write_all(&mut part, b"half").unwrap();
+        assert!(Place::open(&file).is_err());
+        assert_eq!(std::fs::read_to_string(place.part()).unwrap(), "half");
+        let elsewhere = folder.path().join("elsewhere");
+        std::fs::write(&elsewhere, "mine").unwrap();
+        let other = folder.path().join("enterprises.ndjson");
+        std::os::unix::fs::symlink(&elsewhere, folder.path().join("enterprises.ndjson.part")).unwrap();
+        assert!(Place::open(&other).is_err());
+        assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "mine");
     }
 }

@@ -147,11 +147,13 @@ impl Fingerprints {
         Some(Known::row(hash, (i64::MIN, 0, 0), true, 1))
     }
 
-    /// A key was looked up.
-    pub(super) fn looked_up(&mut self, key: &str, found: &Known) {
-        let mine = found.version.filter(|version| version.mine);
-        if let Some(stands) = mine.and_then(|version| self.stands(key.as_bytes(), &version.hash)) {
-            *stands = Stands::LookedUp;
+    /// Keys were looked up.
+    pub(super) fn looked_up<'k>(&mut self, keys: impl Iterator<Item = (&'k str, &'k Known)>) {
+        for (key, found) in keys {
+            let mine = found.version.filter(|version| version.mine);
+            if let Some(stands) = mine.and_then(|version| self.stands(key.as_bytes(), &version.hash)) {
+                *stands = Stands::LookedUp;
+            }
         }
     }
 

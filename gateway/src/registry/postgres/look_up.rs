@@ -60,11 +60,6 @@ async fn what_differs(
     let unknown = names.iter().zip(&known).filter(|(_, known)| known.is_none());
     let unknown: Vec<&str> = unknown.map(|(name, _)| *name).collect();
     let asked = in_table(live, run, &unknown).await?;
-    if let Some(fingerprints) = live.fingerprints.of(exchange) {
-        for (name, found) in unknown.iter().zip(&asked) {
-            fingerprints.looked_up(name, found);
-        }
-    }
     let mut asked = asked.into_iter();
     let all = known.into_iter().map(|known| known.or_else(|| asked.next()));
     Ok(all.map(Option::unwrap_or_default).collect())
@@ -113,6 +108,12 @@ async fn in_table(live: &mut Live, run: &Run<'_, '_>, names: &[&str]) -> Result<
             if let Some(one) = place.and_then(|place| all.get_mut(place)) {
                 one.closing = closing;
             }
+        }
+    }
+    // What becomes of them may be written in this very run, whatever way led here.
+    for arrival in run.arrivals {
+        if let Some(fingerprints) = live.fingerprints.of(arrival.part.exchange) {
+            fingerprints.looked_up(names.iter().copied().zip(&all));
         }
     }
     Ok(all)

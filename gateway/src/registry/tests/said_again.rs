@@ -10,6 +10,7 @@ use crate::registry::{Part, Registry};
 on_both_stores! {
     a_snapshot_that_says_all_again_changes_nothing_and_its_end_closes_nothing,
     a_row_that_changes_within_a_snapshot_and_changes_back_ends_as_its_last_part_says,
+    what_was_written_while_an_older_exchange_could_come_is_looked_up_when_none_can_any_more,
     what_another_partner_took_over_between_two_parts_is_taken_back,
     what_was_deleted_between_two_parts_is_not_there_for_the_next,
     what_was_recalled_between_two_parts_comes_in_again,
@@ -82,6 +83,21 @@ async fn a_row_that_changes_within_a_snapshot_and_changes_back_ends_as_its_last_
     let of = |id: &str, row: u32, was: &str| format!("{id} 5 {row} update {was} 0");
     let both = format!("{BORIS} 5 5 update 1 2 1");
     assert_eq!(names[1], [of(ANNA, 2, "1 1"), of(ANNA, 3, "5 2"), both]);
+}
+
+async fn what_was_written_while_an_older_exchange_could_come_is_looked_up_when_none_can_any_more(store: Store) {
+    let (place, registry) = three(store).await;
+    let first = snapshot(5, 0, &[row(BORIS, "乙")]);
+    assert_eq!(merged(&registry, first).await, counts(0, 0, 1, 0));
+    let unsure = Part {
+        confirm: true,
+        ..snapshot(5, 1, &[row(ANNA, "改")])
+    };
+    assert_eq!(merged(&registry, unsure).await, counts(0, 1, 0, 0));
+    let sure = snapshot(5, 2, &[row(ANNA, "甲"), row(CARLA, "丙")]);
+    assert_eq!(merged(&registry, sure).await, counts(0, 1, 1, 0));
+    assert_eq!(ended(&registry, &ending(5, None)).await.0, 0);
+    assert_eq!(place.query(STATES)[0], format!("{ANNA} 甲 1 5"));
 }
 
 async fn what_another_partner_took_over_between_two_parts_is_taken_back(store: Store) {
