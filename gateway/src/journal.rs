@@ -267,6 +267,9 @@ impl Journal {
             );
         }
         let orphans = recovery::remove_orphans(&store, &settings.payloads)?;
+        if let Some(database) = settings.place.file() {
+            commits::clear_room(database);
+        }
         tracing::info!(
             leaf.count = recovered.edge.size(),
             payload.orphans = orphans,

@@ -33,15 +33,22 @@ pub(super) async fn open(
     let opened = async {
         guard::operators_only(&peer)?;
         let order: Order = json::asked(&headers, &uri, body, "exchange, row, field")?;
-        // One at a time: between the look and the leaf nobody asks the same.
-        let _turn = desk.tickets.lock().await;
-        let stations = &desk.console.api.stations;
-        if let Some(there) = still_open(&stations.journal, &order).await? {
-            return Ok(told(&there, true));
-        }
-        Ok(told(&ticket::open(stations, &peer, &order).await?, false))
+        let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
+        let opened = async move { opened(&acting, &officer, &order).await };
+        // A turn that ends before its leaf is in the log would let the same question in twice.
+        desk.console.api.stations.to_the_end(opened).await
     };
     json::answer(&context, &peer, "tickets", opened.await).await
+}
+
+/// One at a time: between the look and the leaf nobody asks the same.
+async fn opened(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
+    let _turn = desk.tickets.lock().await;
+    let stations = &desk.console.api.stations;
+    if let Some(there) = still_open(&stations.journal, order).await? {
+        return Ok(told(&there, true));
+    }
+    Ok(told(&ticket::open(stations, peer, order).await?, false))
 }
 
 fn told(sealed: &Sealed, already: bool) -> Value {

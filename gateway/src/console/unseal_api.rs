@@ -102,11 +102,16 @@ async fn act(
     let acted = async {
         let members = "step (ask, approve, open), exchange, case, why, statement, signature";
         let order: Order = json::asked(&headers, &uri, body, members)?;
-        match order.step {
-            Step::Ask => ask(&desk, &peer, &order).await,
-            Step::Approve => approve(&desk, &peer, &order).await,
-            Step::Open => open(&desk, &peer, &order).await,
-        }
+        let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
+        let taken = async move {
+            match order.step {
+                Step::Ask => ask(&acting, &officer, &order).await,
+                Step::Approve => approve(&acting, &officer, &order).await,
+                Step::Open => open(&acting, &officer, &order).await,
+            }
+        };
+        // A turn that ends before its leaf is in the log would let the same word in twice.
+        desk.console.api.stations.to_the_end(taken).await
     };
     json::answer(&context, &peer, "unseal", acted.await).await
 }

@@ -188,6 +188,11 @@ impl Journal {
     }
 }
 
+/// Takes away what a process that was killed while it looked for room left: it would fill the disk that was full.
+pub(super) fn clear_room(database: &Path) {
+    let _ = std::fs::remove_file(database.with_file_name(ROOM_FILE));
+}
+
 /// Writes so many bytes into a folder, and takes them away again.
 fn room_in(folder: &Path, bytes: usize) -> Result<(), JournalFault> {
     let path = folder.join(ROOM_FILE);
@@ -244,5 +249,15 @@ mod tests {
         assert_eq!(commits.due(later), Some(Due::Look));
         commits.tried(later);
         assert_eq!(commits.due(later), None);
+    }
+
+    #[test]
+    fn what_was_left_of_looking_for_room_goes_at_the_next_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("journal.db");
+        std::fs::write(folder.path().join(super::ROOM_FILE), [0; 64]).expect("a file");
+        super::clear_room(&database);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+        super::clear_room(&database);
     }
 }
