@@ -216,6 +216,8 @@ const ROOM_FILE: &str = "journal.room";
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
     use std::time::{Duration, Instant};
 
     use super::{Commits, Committing, Due, OWED_MAX, TRY_EVERY};
@@ -253,11 +255,11 @@ mod tests {
 
     #[test]
     fn what_was_left_of_looking_for_room_goes_at_the_next_start() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("journal.db");
-        std::fs::write(folder.path().join(super::ROOM_FILE), [0; 64]).expect("a file");
+        std::fs::write(folder.path().join(super::ROOM_FILE), [0; 64]).unwrap();
         super::clear_room(&database);
-        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         super::clear_room(&database);
     }
 }
