@@ -1,7 +1,6 @@
 //! The way to a PostgreSQL server over the network: TLS with the server's authority and name checked, and nothing else. A unix socket needs none.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use shuguan_tests::{Call, Deployment, Postgres, eventually, run};
@@ -65,20 +64,30 @@ fn server() -> Option<(Postgres, u16)> {
     Some((postgres, port))
 }
 
-/// Gives the server a certificate, as its own user, and lets it read it.
-fn present(postgres: &Postgres, (certificate, key): (String, String)) {
+/// What the server shows to who asks for TLS behind that port, as openssl saw it.
+fn shown(port: u16) -> String {
+    let output = std::process::Command::new("openssl")
+        .args(["s_client", "-starttls", "postgres", "-connect"])
+        .arg(format!("127.0.0.1:{port}"))
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("openssl: apt-get install openssl");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Gives the server a certificate, as its own user, and waits until it shows it: it reads its files when it gets round to it.
+fn present(postgres: &Postgres, port: u16, (certificate, key): (String, String)) {
     let file = |name: &str, text: &str| {
         format!(
             "COPY (SELECT unnest(string_to_array('{}', E'\\n'))) TO PROGRAM 'umask 077; cat > {name}';\n",
             text.trim_end()
         )
     };
-    let (certificate, key) = (file("server.crt", &certificate), file("server.key", &key));
-    postgres.script(&format!("{certificate}{key}ALTER SYSTEM SET ssl = on;"));
+    let (written, its_key) = (file("server.crt", &certificate), file("server.key", &key));
+    postgres.script(&format!("{written}{its_key}ALTER SYSTEM SET ssl = on;"));
     postgres.query("SELECT pg_reload_conf()");
-    eventually("the server speaks TLS", 10, || postgres.query("SHOW ssl") == ["on"]);
-    // Its first process reads the files when it gets round to it.
-    std::thread::sleep(Duration::from_millis(300));
+    let same = certificate.replace('\r', "");
+    eventually("the server shows it", 30, || shown(port).contains(same.trim_end()));
 }
 
 /// Connects as any command does; exit code, and what is said.
@@ -136,17 +145,17 @@ fn only_the_server_that_its_authority_certified_under_its_name_is_spoken_to() {
         nothing(what);
     };
     refused("without TLS", "does not support TLS");
-    present(&postgres, foreign.certify("localhost", false));
+    present(&postgres, port, foreign.certify("localhost", false));
     refused(
         "of another authority",
         "another authority than `tls_root` names issued it",
     );
-    present(&postgres, ours.certify("db.lyg.example", false));
+    present(&postgres, port, ours.certify("db.lyg.example", false));
     refused("of another name", "it is not for the host that `url` names");
-    present(&postgres, ours.certify("localhost", true));
+    present(&postgres, port, ours.certify("localhost", true));
     refused("that is over", "it has expired");
 
-    present(&postgres, ours.certify("localhost", false));
+    present(&postgres, port, ours.certify("localhost", false));
     let (code, said) = migrate(&gateway);
     assert_eq!(code, 0, "{said}");
     run(async {
