@@ -18,6 +18,7 @@ mod unfinished;
 
 pub use connection::Connection;
 pub use download::Download;
+pub(crate) use line::secured;
 pub use unfinished::{Unfinished, reset_unfinished};
 
 /// A client certificate with its key, or nobody.

@@ -1,8 +1,10 @@
 //! What the black-box suites stand on: a whole gateway in a folder of its own, and a client that shares no code with it.
 //!
 //! A [`Deployment`] is made with the commands that a newcomer uses (`init --demo`, `serve`), on free ports, in a temporary folder. Its
-//! client speaks HTTP over mutual TLS with hyper and rustls directly.
+//! client speaks HTTP over mutual TLS with hyper and rustls directly; a [`Browser`] is a real one.
 
+mod badge;
+mod browser;
 mod cut;
 mod deployment;
 mod http;
@@ -12,6 +14,8 @@ pub mod signed;
 mod store;
 mod witness;
 
+pub use badge::Badge;
+pub use browser::Browser;
 pub use cut::Cut;
 pub use deployment::{Deployment, Running, binary, eventually};
 pub use http::{Answer, Call, Connection, Download, Identity, Refused, Unfinished, reset_unfinished};

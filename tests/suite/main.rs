@@ -4,6 +4,7 @@ mod accepted;
 mod cli;
 mod codings;
 mod comparisons;
+mod console_in_browser;
 mod crash;
 mod crash_modes;
 mod deep;

@@ -136,7 +136,7 @@ impl Line {
                 .exchange
                 .map(|exchange| shortened(&exchange.to_string()))
                 .unwrap_or_default(),
-            partner: row.partner.as_deref().map(|id| partner(policies, id)),
+            partner: row.partner.as_deref().and_then(|id| whose(policies, id, &row.kind)),
             record: row.record.as_deref().map(|name| record(policies, name)),
             purpose: row.purpose.as_deref().map(|code| purpose(policies, code)),
             outcome: row.code.as_deref().map(|code| Choice::new(code, words::outcome(code))),
@@ -149,12 +149,23 @@ fn shortened(id: &str) -> String {
     format!("{}…{}", head.unwrap_or(id), tail.unwrap_or_default())
 }
 
-/// A partner with its name.
+/// What stands in a leaf in the place of a partner: nobody who is known, or nobody's.
+pub(super) const NOBODY: &str = "-";
+
+/// Whom a leaf of that kind is about; only a refusal is about somebody unknown.
+fn whose(policies: &PolicySet, id: &str, kind: &str) -> Option<Choice> {
+    (id != NOBODY || kind == "refusal").then(|| partner(policies, id))
+}
+
+/// A partner with its name, or what else acts under a name of its own: the gateway, and its start as who brings a bundle into force.
 pub(super) fn partner(policies: &PolicySet, id: &str) -> Choice {
-    let zh = match policies.partner(id) {
-        Some(partner) => partner.zh.as_str(),
-        None if id == "-" => "身份未知",
-        None => id,
+    let zh = match (policies.partner(id), id) {
+        (Some(partner), _) => partner.zh.as_str(),
+        (None, NOBODY) => "身份未知",
+        (None, "gateway") => "本网关",
+        (None, "start") => "网关启动",
+        (None, "reload") => "网关重载",
+        (None, _) => id,
     };
     Choice::new(id, zh)
 }

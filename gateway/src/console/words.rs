@@ -18,7 +18,7 @@ pub(super) const KINDS: [(&str, &str); 29] = [
     ("relayed", "入库"),
     ("set-aside", "搁置"),
     ("erased", "清除"),
-    ("officer-query", "人员查询"),
+    ("officer-query", "审计查询"),
     ("officer-result", "查询结果"),
     ("officer-unseal", "存证开封"),
     ("shred", "密钥销毁"),
@@ -106,6 +106,18 @@ pub(super) fn outcome(code: &str) -> &str {
             .map(super::question::Reason::zh)
             .or_else(|| Refusal::parse(code).map(Refusal::zh))
             .unwrap_or(code),
+    }
+}
+
+/// Chinese of what an officer asked for.
+pub(super) fn question(code: &str) -> &str {
+    match code {
+        "search" => "查询交换列表",
+        "show" => "查看一次交换",
+        "export" => "下载回执或条目",
+        "by-person" => "按人员查询",
+        "officer-unseal" => "存证开封",
+        _ => code,
     }
 }
 

@@ -59,7 +59,7 @@ where
 }
 
 /// The connection below HTTP.
-pub(super) async fn secured(
+pub(crate) async fn secured(
     port: u16,
     identity: &Identity,
     ahead: Option<u32>,

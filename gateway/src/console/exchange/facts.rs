@@ -4,12 +4,12 @@
 
 use shuguan_ledger::keys::RECEIPT_SUITE;
 use shuguan_ledger::leaf::{
-    ClockEvent, Digest, Event, KeyEvent, LogCloseEvent, LogOpenEvent, OperatorEvent, PolicyEvent, RecallEvent,
-    RefusalEvent,
+    CertificateEvent, ClockEvent, Digest, Event, KeyEvent, LogCloseEvent, LogOpenEvent, OperatorEvent, PolicyEvent,
+    RecallEvent, RefusalEvent,
 };
 use shuguan_policies::PolicySet;
 
-use super::super::exchanges::{Choice, partner, purpose, record};
+use super::super::exchanges::{Choice, NOBODY, partner, purpose, record};
 use super::super::proof::hex;
 use super::super::words::{self, Moment};
 use crate::refusal::Refusal;
@@ -89,7 +89,7 @@ pub(super) fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
         Event::OfficerQuery(query) => vec![
             named("查询人员", partner(policies, &query.who)),
             plain("理由", words::outcome(&query.why)),
-            plain("动作", &query.q),
+            plain("动作", words::question(&query.q)),
         ],
         Event::OfficerResult(result) => vec![
             named("查询人员", partner(policies, &result.who)),
@@ -105,12 +105,7 @@ pub(super) fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             plain("销毁", words::outcome(&shred.what)),
             plain("理由", words::outcome(&shred.why)),
         ],
-        Event::Certificate(act) => vec![
-            named("单位", partner(policies, &act.p)),
-            plain("动作", words::outcome(&act.act)),
-            coded("证书序列号", act.serial.clone()),
-            plain("签发时间", &Moment::parse(&act.at).local),
-        ],
+        Event::Certificate(act) => certificate_facts(act, policies),
         Event::Config(config) => {
             let mut facts = vec![coded("配置 SHA-256", hex(&config.cfg.0))];
             facts.extend(config.prev.map(|prev| coded("此前配置 SHA-256", hex(&prev.0))));
@@ -139,6 +134,17 @@ pub(super) fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
         Event::Clock(clock) => clock_facts(clock),
         Event::Relayed(_) | Event::Recalled(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
+}
+
+/// Whose certificate, which and when; a revocation list is nobody's.
+fn certificate_facts(act: &CertificateEvent, policies: &PolicySet) -> Vec<Fact> {
+    let whose = (act.p != NOBODY).then(|| named("单位", partner(policies, &act.p)));
+    let rest = [
+        plain("动作", words::outcome(&act.act)),
+        coded("证书序列号", act.serial.clone()),
+        plain("签发时间", &Moment::parse(&act.at).local),
+    ];
+    whose.into_iter().chain(rest).collect()
 }
 
 /// Why, where and what was refused.
