@@ -8,7 +8,7 @@
 //! | `push`, `pull`, `compare` | the straight lines |
 //! | `admit`, `asked`, `signing`, `inflight`, `mode` | may this come, from whom, how is it meant; one key at a time |
 //! | `repeat`, `upload` | a key that is known; an upload that breaks off |
-//! | `batch`, `quality`, `report`, `last_headers`, `claims` | the body read, how good it was, what the sender is told, also beside his last batch; what a comparison claims |
+//! | `attended`, `batch`, `quality`, `report`, `last_headers`, `claims` | the body, while its sender is there; read; how good it was, what the sender is told, also beside his last batch; what a comparison claims |
 //! | `release`, `subjects`, `index_keys`, `tags` | the gate; whom a part is about, as keyed tags, and under which keys |
 //! | `seal`, `answer`, `receipt_keys` | the point after which a crash is safe; the answer, and what signs it |
 //! | `statement`, `ack`, `recall`, `ticket` | what is stated about an exchange that the log holds |
@@ -18,6 +18,7 @@ pub mod ack;
 pub mod admit;
 pub mod answer;
 pub mod asked;
+pub mod attended;
 pub mod batch;
 pub mod claims;
 pub mod compare;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use ring::digest::{Context, SHA256};
 
 use super::admit::{self, Admitted, INBOX_RETRY_AFTER_S, PushHead};
+use super::attended::Attended;
 use super::batch::skim;
 use super::seal::{self, SealedPush};
 use super::{Fault, Refused, Stations, Stop};
@@ -32,7 +33,7 @@ pub async fn known<B>(
     peer: &Arc<Peer>,
     head: &PushHead,
     admitted: &Admitted,
-    body: &mut B,
+    body: &mut Attended<B>,
 ) -> Result<Option<SealedPush>, Stop>
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
