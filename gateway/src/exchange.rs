@@ -170,12 +170,21 @@ pub struct Refused {
     pub quota: Option<DayQuota>,
     /// Whether this answer belongs to the idempotency key from now on (C4).
     pub sticky: bool,
-    /// Whether its leaf is sealed already.
-    pub sealed: bool,
-    /// That leaf, when the answer may name it.
-    pub leaf: Option<Box<Sealed>>,
+    /// Its leaf.
+    pub leaf: RefusalLeaf,
     /// Hash of the bundle that decided it, when one did: another may be in force by the time its leaf is sealed.
     pub bundle: Option<[u8; 32]>,
+}
+
+/// The leaf of a refusal, when the caller is told.
+#[derive(Debug)]
+pub enum RefusalLeaf {
+    /// Whoever tells the caller seals it.
+    Due,
+    /// It stands; with its place, where the answer names it.
+    Sealed(Option<Box<Sealed>>),
+    /// There is none: what it would say stands in the log, there were too many like it, or it could not be sealed.
+    Waived,
 }
 
 /// What is wrong with one row.
@@ -272,8 +281,7 @@ impl Refused {
             allowance: None,
             quota: None,
             sticky: false,
-            sealed: false,
-            leaf: None,
+            leaf: RefusalLeaf::Due,
             bundle: None,
         }
     }

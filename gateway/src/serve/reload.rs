@@ -53,6 +53,8 @@ impl Gateway {
             Ok(_loaded) => Ok(()),
             Err(Stop::Refused(refused)) => {
                 let (refusal, detail) = (refused.refusal, refused.detail.unwrap_or_default());
+                // What an officer submits is counted where it is answered.
+                metrics::counter!("shuguan_refusals_total", "code" => refusal.code()).increment(1);
                 Err(StartFault::Policies(Box::new(BundleRefused::new(refusal, detail))))
             }
             Err(Stop::Fault(fault)) => Err(StartFault::Reload(fault.chain())),
