@@ -167,6 +167,11 @@ fn only_a_policy_officer_submits_and_every_refusal_of_a_bundle_is_a_leaf() {
                 .iter()
                 .all(|leaf| leaf["by"] == "policy-sun" && leaf["prev"].is_string())
         );
+        let (_, metrics) = running.health("/metrics").unwrap();
+        for code in ["SG7201", "SG7203"] {
+            let once = format!("shuguan_refusals_total{{code=\"{code}\"}} 1");
+            assert!(metrics.lines().any(|line| line == once), "{code}: {metrics}");
+        }
         assert_eq!(gateway.submit("second").0, 0);
     });
 }
