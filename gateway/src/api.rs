@@ -4,19 +4,19 @@
 //! `statements` acknowledgements, recalls and answers to tickets · `tickets` what a source is asked to check · `answers` where an answer's leaf stands, and its signature · `catalog` what a partner may do · `log` checkpoint and tiles ·
 //! `places` how many are in at once · `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
 
-pub mod answers;
-pub mod catalog;
-pub mod compare;
-pub mod exchanges;
-pub mod extracts;
-pub mod feeds;
-pub mod gate;
-pub mod log;
-pub mod places;
-pub mod problem;
-pub mod report;
-pub mod statements;
-pub mod tickets;
+pub(crate) mod answers;
+pub(crate) mod catalog;
+pub(crate) mod compare;
+pub(crate) mod exchanges;
+pub(crate) mod extracts;
+pub(crate) mod feeds;
+pub(crate) mod gate;
+pub(crate) mod log;
+pub(crate) mod places;
+pub(crate) mod problem;
+pub(crate) mod report;
+pub(crate) mod statements;
+pub(crate) mod tickets;
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ use gate::Gate;
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
-pub struct Api {
+pub(crate) struct Api {
     /// The stations of an exchange.
     pub stations: Arc<Stations>,
     /// Limits of a push's body.
@@ -46,7 +46,7 @@ pub struct Api {
 }
 
 /// The routes of the feed listener, behind the gate.
-pub fn router(api: Api, gate: Gate) -> Router {
+pub(crate) fn router(api: Api, gate: Gate) -> Router {
     let routes = Router::new()
         .route("/v1/feeds/{agency}/{record}", post(feeds::push))
         .route("/v1/exchanges", get(exchanges::list))
@@ -112,7 +112,7 @@ async fn request<T: DeserializeOwned>(
 }
 
 /// Puts routes behind the gate; outermost first: a panic is caught, then the gate looks at every request, known route or not.
-pub fn behind_gate(routes: Router, gate: Gate) -> Router {
+pub(crate) fn behind_gate(routes: Router, gate: Gate) -> Router {
     routes
         .fallback(gate::no_route)
         .method_not_allowed_fallback(gate::no_method)

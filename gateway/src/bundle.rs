@@ -12,13 +12,13 @@
 //! | `folder` | a bundle into its folder, whole or not at all |
 //! | `keeper` | the bundle in force; submitting, reloading, revoking |
 
-pub mod folder;
-pub mod history;
-pub mod judge;
-pub mod keeper;
-pub mod key;
+pub(crate) mod folder;
+pub(crate) mod history;
+pub(crate) mod judge;
+pub(crate) mod keeper;
+pub(crate) mod key;
 
-pub use history::History;
-pub use judge::{BundleRefused, Signer, Vouched, judge};
-pub use keeper::{InForce, Keeper};
-pub use key::{OfficerKey, SigningRoles};
+pub(crate) use history::History;
+pub(crate) use judge::{BundleRefused, Vouched, judge};
+pub(crate) use keeper::{InForce, Keeper};
+pub(crate) use key::{OfficerKey, SigningRoles};

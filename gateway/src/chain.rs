@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Shows an error and, behind a colon each, what caused it: one line, for people and for the operational log.
 #[derive(Debug)]
-pub struct Chain<'e>(pub &'e dyn Error);
+pub(crate) struct Chain<'e>(pub &'e dyn Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

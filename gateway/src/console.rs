@@ -60,14 +60,14 @@ use crate::edge::deadline::{BodyLimits, GuardedBody};
 use crate::edge::health::Readiness;
 use crate::relay::RelayStatus;
 
-pub use shell::help;
+pub(crate) use shell::help;
 
 /// A form is small.
 const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// What the pages and the officers' API show.
 #[derive(Clone, Debug)]
-pub struct Console {
+pub(crate) struct Console {
     /// The stations.
     pub api: Api,
     /// The relay.
@@ -126,7 +126,7 @@ async fn guarded(State(limits): State<BodyLimits>, request: Request) -> Request 
 
 /// The routes of the console listener, behind the gate; only the style sheet is before it, since the page for a caller without a
 /// certificate needs it.
-pub fn router(console: Console, gate: Gate) -> Router {
+pub(crate) fn router(console: Console, gate: Gate) -> Router {
     let log = crate::api::log::routes().with_state(console.api.clone());
     let limits = console.api.body;
     let desk = Arc::new(Desk {

@@ -4,10 +4,10 @@
 //! no value differ.
 
 /// What a report begins with: a byte order mark, because Excel on a Chinese Windows reads a file without one as GBK.
-pub const MARK: &str = "\u{feff}";
+pub(crate) const MARK: &str = "\u{feff}";
 
 /// One row with its line end.
-pub fn row<T: AsRef<str>>(cells: &[T]) -> String {
+pub(crate) fn row<T: AsRef<str>>(cells: &[T]) -> String {
     let cells: Vec<String> = cells
         .iter()
         .map(|text| cell(plain(text.as_ref()).as_str(), ','))
@@ -16,7 +16,7 @@ pub fn row<T: AsRef<str>>(cells: &[T]) -> String {
 }
 
 /// A cell, quoted where it must be.
-pub fn cell(text: &str, delimiter: char) -> String {
+pub(crate) fn cell(text: &str, delimiter: char) -> String {
     if text.contains([delimiter, '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

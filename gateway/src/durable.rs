@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// When the disk does not take it; the older one is still there, unless only its folder could not be synced.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = unfinished(path);
     finish((File::create(&fresh)?, &fresh), bytes, path)
 }
@@ -22,7 +22,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`write_whole`].
-pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = unfinished(path);
     remove(&fresh)?;
     finish((create_private(&fresh)?, &fresh), bytes, path)
@@ -38,20 +38,20 @@ fn finish((mut file, fresh): (File, &Path), bytes: &[u8], path: &Path) -> io::Re
 ///
 /// # Errors
 /// When there is a file of that name, or none can be made.
-pub fn create_private(path: &Path) -> io::Result<File> {
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// The path with something behind its name: `NAME` and `suffix`.
-pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(suffix);
     path.with_file_name(name)
 }
 
 /// The same, where nobody looks: `.NAME` and `suffix`.
-pub fn hidden(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn hidden(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(suffix);
@@ -59,12 +59,12 @@ pub fn hidden(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Where a file is until it is whole.
-pub fn unfinished(path: &Path) -> PathBuf {
+pub(crate) fn unfinished(path: &Path) -> PathBuf {
     hidden(path, ".tmp")
 }
 
 /// Whether a file with that name is one that was never whole.
-pub fn is_unfinished(name: &str) -> bool {
+pub(crate) fn is_unfinished(name: &str) -> bool {
     name.starts_with('.') && Path::new(name).extension().is_some_and(|end| end == "tmp")
 }
 
@@ -72,7 +72,7 @@ pub fn is_unfinished(name: &str) -> bool {
 ///
 /// # Errors
 /// When it is still there.
-pub fn remove(path: &Path) -> io::Result<()> {
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
@@ -83,7 +83,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn private_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn private_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
@@ -91,7 +91,7 @@ pub fn private_folder(folder: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When it cannot be renamed, or the folder not be synced.
-pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     sync_parent(to)
 }
@@ -100,7 +100,7 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When its folder cannot be synced.
-pub fn sync_parent(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
         _ => sync_folder(Path::new(".")),
@@ -111,7 +111,7 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When it cannot be opened or synced.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

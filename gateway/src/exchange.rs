@@ -8,7 +8,7 @@
 //! | `push`, `pull`, `compare` | the straight lines |
 //! | `admit`, `asked`, `signing`, `inflight`, `mode` | may this come, from whom, how is it meant; one key at a time |
 //! | `repeat`, `upload` | a key that is known; an upload that breaks off |
-//! | `batch`, `quality`, `report`, `last_headers`, `claims` | the body read, how good it was, what the sender is told, also beside his last batch; what a comparison claims |
+//! | `attended`, `batch`, `quality`, `report`, `last_headers`, `claims` | the body, while its sender is there; read; how good it was, what the sender is told, also beside his last batch; what a comparison claims |
 //! | `release`, `subjects`, `index_keys`, `tags` | the gate; whom a part is about, as keyed tags, and under which keys |
 //! | `seal`, `answer`, `receipt_keys` | the point after which a crash is safe; the answer, and what signs it |
 //! | `statement`, `ack`, `recall`, `ticket` | what is stated about an exchange that the log holds |
@@ -18,6 +18,7 @@ pub mod ack;
 pub mod admit;
 pub mod answer;
 pub mod asked;
+pub mod attended;
 pub mod batch;
 pub mod claims;
 pub mod compare;
@@ -169,12 +170,21 @@ pub struct Refused {
     pub quota: Option<DayQuota>,
     /// Whether this answer belongs to the idempotency key from now on (C4).
     pub sticky: bool,
-    /// Whether its leaf is sealed already.
-    pub sealed: bool,
-    /// That leaf, when the answer may name it.
-    pub leaf: Option<Box<Sealed>>,
+    /// Its leaf.
+    pub leaf: RefusalLeaf,
     /// Hash of the bundle that decided it, when one did: another may be in force by the time its leaf is sealed.
     pub bundle: Option<[u8; 32]>,
+}
+
+/// The leaf of a refusal, when the caller is told.
+#[derive(Debug)]
+pub enum RefusalLeaf {
+    /// Whoever tells the caller seals it.
+    Due,
+    /// It stands; with its place, where the answer names it.
+    Sealed(Option<Box<Sealed>>),
+    /// There is none: what it would say stands in the log, there were too many like it, or it could not be sealed.
+    Waived,
 }
 
 /// What is wrong with one row.
@@ -271,8 +281,7 @@ impl Refused {
             allowance: None,
             quota: None,
             sticky: false,
-            sealed: false,
-            leaf: None,
+            leaf: RefusalLeaf::Due,
             bundle: None,
         }
     }

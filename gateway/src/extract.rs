@@ -4,9 +4,9 @@
 //! memory only, so a restart makes prepared extracts unreadable; they are removed at the start and requested again. Refuses a partner more extracts than it
 //! may keep, and any that finds no room.
 
-pub mod form;
-pub mod shuffle;
-pub mod spool;
+pub(crate) mod form;
+pub(crate) mod shuffle;
+pub(crate) mod spool;
 #[cfg(test)]
 mod tests;
 

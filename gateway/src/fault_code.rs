@@ -5,7 +5,7 @@
 
 /// One fault.
 #[derive(Debug, PartialEq, Eq, serde::Serialize)]
-pub struct FaultCode {
+pub(crate) struct FaultCode {
     /// Stable code, e.g. `SG6214`; never reused.
     pub code: &'static str,
     /// In Chinese.
@@ -18,7 +18,7 @@ pub struct FaultCode {
 
 impl FaultCode {
     /// The row of a code, whatever its case.
-    pub fn find(code: &str) -> Option<&'static Self> {
+    pub(crate) fn find(code: &str) -> Option<&'static Self> {
         ALL.iter().find(|fault| fault.code.eq_ignore_ascii_case(code))
     }
 }
@@ -35,7 +35,7 @@ const LOG: &str =
 
 /// Every fault with a code, in its order.
 #[rustfmt::skip]
-pub static ALL: &[FaultCode] = &[
+pub(crate) static ALL: &[FaultCode] = &[
     fault("SG6201", "登记库不存在", "there is no registry at the configured place", "a file: put it back from a backup, `shuguan db restore DIR --only registry`; on PostgreSQL make it, `shuguan db migrate`"),
     fault("SG6202", "登记库已存在", "a registry is there already", "name another place, or use the one that is there"),
     fault("SG6203", "无法建立登记库文件", "the registry's file cannot be made", "see that the folder is there and belongs to the gateway"),

@@ -14,13 +14,13 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Reads digits of either case; none when they are not exactly two for each byte.
-pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     unhex_into(text, &mut bytes).map(|()| bytes)
 }
 
 /// The same into a place that the caller wipes. After none it may hold a part.
-pub fn unhex_into(text: &str, bytes: &mut [u8]) -> Option<()> {
+pub(crate) fn unhex_into(text: &str, bytes: &mut [u8]) -> Option<()> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if pairs.len() != bytes.len() || !rest.is_empty() {
         return None;

@@ -14,7 +14,7 @@
 //! | `copyback` | the write-ahead log back into the database, beside the sequencer |
 //! | `payload`, `columns`, `evidence`, `packing`, `kek` | released parts, packed and encrypted; the commitments to them |
 //! | `vault`, `shredding`, `shreds` | evidence records under keys of their own; destroying those; what the log says is destroyed |
-//! | `subjects`, `index`, `index_history` | whom an exchange is about, as keyed tags; finding them; under which keys, and in which years |
+//! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
 //! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
 //! | `inbox`, `relaying` | what the relay takes, and what it and the operator say about it |
 //! | `recalls` | batches that were withdrawn |
@@ -29,7 +29,7 @@
 //! | `answers`, `views`, `readers`, `recent` | reading; the newest nodes of the tree in memory |
 //! | `kept` | what is left of each push, for whoever compares journal and registry |
 //! | `committed`, `requested` | is an opened record what its leaf commits to, and did its request ask for that? |
-//! | `written_under`, `index_history` | under which keys was it written? |
+//! | `written_under` | under which keys was it written, and the index of subjects in which years? |
 //! | `resting` | reading what is stored as it is stored, for another program than the gateway |
 //! | `deep` | is what lies beside the log what the log commits to? |
 //! | `export`, `backup` | the log as files; a copy of the journal while the gateway runs |
@@ -55,7 +55,6 @@ mod head;
 mod idempotency;
 mod inbox;
 mod index;
-mod index_history;
 mod kek;
 mod kept;
 mod log_keys;
@@ -123,7 +122,6 @@ pub use fault::{JournalFault, SealError};
 pub use group::Facets;
 pub use idempotency::Known;
 pub use inbox::{CLOSES_TOO_MUCH, DuePlace, InboxItem, InboxState, Lane, PushKind, RECALLED, SetAside};
-pub use index_history::IndexHistory;
 pub use kept::{KeptPayload, KeptPush};
 pub use log_keys::{KeyOrder, check_head, log_keys_of, names_of, own_trust};
 pub use log_time::{ClockStanding, LogTime};
@@ -140,7 +138,7 @@ pub use subjects::{SubjectWriter, Subjects, Tag};
 pub use succession::{NotSucceeded, Shown, Succession, succeed};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
 pub use volumes::{Closing, NAME_MAX, Volume, VolumeOrder};
-pub use written_under::WrittenUnder;
+pub use written_under::{IndexHistory, WrittenUnder};
 
 use crate::clock::{self, Clock};
 use crate::refusal::Refusal;

@@ -19,7 +19,7 @@ use crate::exchange::stated::Stated;
 pub(crate) use read::read;
 
 /// What a `Content-Type` says that leaves everything to the layout.
-pub const ANY_TYPE: &str = "application/octet-stream";
+pub(crate) const ANY_TYPE: &str = "application/octet-stream";
 
 /// One way of writing one record type.
 #[derive(Clone, Debug)]

@@ -18,36 +18,38 @@
 //! [`refusal`], ours a [`fault_code`] with its [`chain`] of causes. [`clock`] alone asks the machine for time and randomness;
 //! [`durable`] makes files outlive a crash; [`postgres`] is what journal and registry share of that database; [`csv_text`], [`hex`]
 //! and [`sha256`] are forms of bytes.
+//!
+//! Public is what the binary, the black-box tests and the benches take.
 
-pub mod api;
-pub mod bundle;
-pub mod chain;
+mod api;
+mod bundle;
+mod chain;
 pub mod client;
 pub mod clock;
 pub mod command;
 pub mod config;
-pub mod console;
-pub mod csv_text;
+mod console;
+mod csv_text;
 #[cfg(test)]
 mod disk;
-pub mod durable;
+mod durable;
 pub mod edge;
 pub mod exchange;
-pub mod extract;
-pub mod fault_code;
-pub mod hex;
+mod extract;
+mod fault_code;
+mod hex;
 pub mod journal;
-pub mod layouts;
-pub mod limits;
-pub mod opening;
+mod layouts;
+mod limits;
+mod opening;
 pub mod pki;
 pub mod postgres;
 pub mod refusal;
 pub mod registry;
 pub mod relay;
 pub mod serve;
-pub mod sha256;
+mod sha256;
 pub mod signature;
-pub mod unseal;
-pub mod witness;
-pub mod witnessing;
+mod unseal;
+mod witness;
+mod witnessing;

@@ -6,11 +6,11 @@
 //! [`Permit`] that is held while the request is handled. The rates refuse with 429 at admission only, a quota of the day also in mid-body; rows
 //! and bytes are paced by making the reader of the body wait (design 10.5).
 
-pub mod absences;
-pub mod held;
-pub mod quota;
-pub mod refused;
-pub mod subjects;
+pub(crate) mod absences;
+pub(crate) mod held;
+pub(crate) mod quota;
+pub(crate) mod refused;
+pub(crate) mod subjects;
 
 use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -130,6 +130,10 @@ impl Admission {
     /// Limits out of the configuration.
     pub fn new(settings: LimitsSection) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::on(settings, processors)
+    }
+
+    fn on(settings: LimitsSection, processors: usize) -> Self {
         Self {
             memory: Arc::new(Memory::new(settings.workbooks_held_bytes_max)),
             settings,
@@ -330,19 +334,21 @@ mod tests {
 
     #[tokio::test]
     async fn who_reads_one_workbook_waits_with_the_next_and_the_others_do_not_wait_for_him() {
-        let admission = admission(100, 100, 10);
+        let admission = Admission::on(admission(100, 100, 10).settings, 2);
         let (first, second) = (admission.admit("a").unwrap(), admission.admit("a").unwrap());
-        let other = admission.admit("b").unwrap();
+        let (other, third) = (admission.admit("b").unwrap(), admission.admit("c").unwrap());
         let waits = async |permit: &Permit| {
             let turn = tokio::time::timeout(Duration::from_millis(50), permit.turn()).await;
             turn.is_err()
         };
         let turn = first.turn().await;
-        assert!(waits(&second).await);
-        let processors = admission.turns.available_permits();
-        assert_eq!(waits(&other).await, processors == 0, "one who waits takes no processor");
+        assert!(waits(&second).await, "one at a time of a partner");
+        assert!(!waits(&other).await, "of another partner at the same time");
+        let others = other.turn().await;
+        assert!(waits(&third).await, "no more than there are processors");
         drop(turn);
-        assert!(!waits(&second).await);
+        assert!(!waits(&third).await && !waits(&second).await);
+        drop(others);
     }
 
     #[test]

@@ -21,13 +21,13 @@ use uuid::Uuid;
 use crate::hex::unhex;
 use crate::journal::{CONTENT, committed_under};
 
-pub use extract::read as read_extract;
-pub use feed::{Decoded, FeedFault, decode};
+pub(crate) use extract::read as read_extract;
+pub(crate) use feed::{Decoded, FeedFault, decode};
 
 /// The document's schema.
-pub const SCHEMA: &str = "shuguan.opening.v1";
+pub(crate) const SCHEMA: &str = "shuguan.opening.v1";
 /// Its media type.
-pub const MEDIA_TYPE: &str = "application/vnd.shuguan.opening+json";
+pub(crate) const MEDIA_TYPE: &str = "application/vnd.shuguan.opening+json";
 
 /// What opens the columns of one push, or the content of one extract.
 #[derive(Clone, Serialize, Deserialize, PartialEq)]
@@ -138,7 +138,7 @@ impl<'l> From<&'l PullEvent> for SealedColumns<'l> {
 }
 
 /// Part digests of columns whose values are at hand, by name.
-pub type Digests = BTreeMap<String, Vec<Hash>>;
+pub(crate) type Digests = BTreeMap<String, Vec<Hash>>;
 
 impl Opening {
     /// Judges every column against its leaf. `at_hand` are digests of values from elsewhere; where the opening has values as well, both have to be those

@@ -10,14 +10,14 @@ use ring::digest::{Context, SHA256, digest};
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Of bytes.
-pub fn of(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn of(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
 }
 
 /// Of all the pieces that a context of SHA-256 was given.
-pub fn finish(context: Context) -> [u8; 32] {
+pub(crate) fn finish(context: Context) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
     hash
@@ -27,7 +27,7 @@ pub fn finish(context: Context) -> [u8; 32] {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn of_file(path: &Path) -> io::Result<[u8; 32]> {
+pub(crate) fn of_file(path: &Path) -> io::Result<[u8; 32]> {
     let mut file = File::open(path)?;
     let mut context = Context::new(&SHA256);
     let mut chunk = vec![0; CHUNK_BYTES];

@@ -31,13 +31,13 @@ use crate::sha256;
 
 const HEAD: &str = "shuguan-unseal/v1";
 /// A statement holds so long.
-pub const VALID_S: i64 = 24 * 3_600;
+pub(crate) const VALID_S: i64 = 24 * 3_600;
 /// Clocks may be so much apart.
 const SKEW_S: u64 = 300;
 
 /// What is signed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Statement {
+pub(crate) struct Statement {
     /// Whose record is opened.
     pub exchange: Uuid,
     /// Case number.
@@ -60,7 +60,7 @@ impl fmt::Debug for Statement {
 
 impl Statement {
     /// Its text, every line with its line feed.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let moment = jiff::Timestamp::from_second(self.asked_at_s).unwrap_or(jiff::Timestamp::MIN);
         let Self {
             exchange,
@@ -76,7 +76,7 @@ impl Statement {
     }
 
     /// Reads a statement in the spelling of its writer and no other.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         (lines.next()? == HEAD).then_some(())?;
         let mut next = |word: &str| lines.next()?.strip_prefix(word)?.strip_prefix(' ');
@@ -92,17 +92,17 @@ impl Statement {
     }
 
     /// SHA-256 of the text, member `stmt` of the leaves.
-    pub fn digest(&self) -> [u8; 32] {
+    pub(crate) fn digest(&self) -> [u8; 32] {
         sha256::of(self.text().as_bytes())
     }
 
     /// Whether it still holds, seconds since 1970.
-    pub fn holds_at(&self, now_s: i64) -> bool {
+    pub(crate) fn holds_at(&self, now_s: i64) -> bool {
         (self.asked_at_s.saturating_sub_unsigned(SKEW_S)..self.asked_at_s.saturating_add(VALID_S)).contains(&now_s)
     }
 
     /// Whether it was made just now.
-    pub fn is_fresh(&self, now_s: i64) -> bool {
+    pub(crate) fn is_fresh(&self, now_s: i64) -> bool {
         is_now(self.asked_at_s, now_s)
     }
 }
@@ -115,7 +115,7 @@ fn is_now(stated_s: i64, now_s: i64) -> bool {
 /// An officer's signature over a statement, as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SignedBy {
+pub(crate) struct SignedBy {
     spiffe: String,
     signed_at_s: i64,
     certificates: Vec<String>,
@@ -125,7 +125,7 @@ pub struct SignedBy {
 
 impl SignedBy {
     /// A signature for the wire.
-    pub fn of(signature: &Signature) -> Self {
+    pub(crate) fn of(signature: &Signature) -> Self {
         let by = &signature.by;
         Self {
             spiffe: by.spiffe.clone(),
@@ -140,7 +140,7 @@ impl SignedBy {
     ///
     /// # Errors
     /// [`Refusal::BadStatement`], or why the certificate is not good.
-    pub fn verify(&self, text: &str, peer: &Peer, signers: &Signers, now_s: i64) -> Result<(), Refusal> {
+    pub(crate) fn verify(&self, text: &str, peer: &Peer, signers: &Signers, now_s: i64) -> Result<(), Refusal> {
         let partner = peer.partner();
         let algorithm = Algorithm::named(&self.algorithm).ok_or(Refusal::BadStatement)?;
         let certificates = self.certificates.iter().map(|der| BASE64.decode(der));
@@ -171,7 +171,7 @@ impl SignedBy {
 }
 
 /// Who may sign such a statement: the officers whom design 10.1 names.
-pub const SIGNERS: SigningRoles = SigningRoles {
+pub(crate) const SIGNERS: SigningRoles = SigningRoles {
     may_sign,
     others: "it is the certificate of neither a security officer nor an auditor",
 };

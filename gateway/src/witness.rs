@@ -16,7 +16,7 @@ mod service;
 mod settings;
 mod store;
 
-pub use listen::listen;
-pub use service::{Service, router};
-pub use settings::WitnessSettings;
-pub use store::{Store, StoreFault};
+pub(crate) use listen::listen;
+pub(crate) use service::{Service, router};
+pub(crate) use settings::WitnessSettings;
+pub(crate) use store::{Store, StoreFault};

@@ -26,11 +26,11 @@ use arc_swap::ArcSwapOption;
 use shuguan_ledger::trust::Trust;
 
 use link::Link;
-pub use link::LinkFault;
-pub use round::run;
-pub use standing::Debt;
+pub(crate) use link::LinkFault;
+pub(crate) use round::run;
+pub(crate) use standing::Debt;
 use standing::State;
-pub use start::RolledBack;
+pub(crate) use start::RolledBack;
 
 use crate::config::{Reaction, WitnessingSection};
 use crate::edge::tls::TlsFault;
@@ -166,7 +166,10 @@ impl Witnessing {
 ///
 /// # Errors
 /// Never with a configuration that was parsed.
-pub fn trust(log_vkey: &str, settings: &WitnessingSection) -> Result<Trust, shuguan_ledger::trust::BadTrustLine> {
+pub(crate) fn trust(
+    log_vkey: &str,
+    settings: &WitnessingSection,
+) -> Result<Trust, shuguan_ledger::trust::BadTrustLine> {
     let mut lines = vec![format!("log {log_vkey}")];
     let names: Vec<&str> = settings.witnesses.iter().map(|witness| witness.name.as_str()).collect();
     for witness in &settings.witnesses {

@@ -32,7 +32,7 @@ struct SealedAt {
 }
 
 /// Says where the leaf of an answer stands.
-pub fn place(response: &mut Response, sealed: &Sealed) {
+pub(crate) fn place(response: &mut Response, sealed: &Sealed) {
     let (index, t_us) = (sealed.index, sealed.t_us);
     response.extensions_mut().insert(SealedAt { index, t_us });
     put_place(response.headers_mut(), sealed);
@@ -59,7 +59,7 @@ fn put(headers: &mut HeaderMap, name: HeaderName, text: &str) {
 }
 
 /// The answer, signed when its caller gets signed answers.
-pub async fn signed(api: &Api, peer: &Peer, asked: &Asked, response: Response) -> Response {
+pub(crate) async fn signed(api: &Api, peer: &Peer, asked: &Asked, response: Response) -> Response {
     let signing = &api.stations.signing;
     if !signing.answers(peer.partner(), &asked.headers) {
         return response;
@@ -87,7 +87,14 @@ pub async fn signed(api: &Api, peer: &Peer, asked: &Asked, response: Response) -
 }
 
 /// Signs the head of an extract's content; its digest is that of the whole, so one value fits every range.
-pub fn sign_content(api: &Api, peer: &Peer, asked: &Asked, ready: &Ready, exchange: Uuid, response: &mut Response) {
+pub(crate) fn sign_content(
+    api: &Api,
+    peer: &Peer,
+    asked: &Asked,
+    ready: &Ready,
+    exchange: Uuid,
+    response: &mut Response,
+) {
     let signing = &api.stations.signing;
     let headers = response.headers_mut();
     put_place(headers, &ready.sealed);

@@ -12,7 +12,7 @@ use super::Api;
 use crate::edge::Peer;
 
 /// Every grant of the partner that asks.
-pub async fn catalog(State(api): State<Api>, Extension(peer): Extension<Arc<Peer>>) -> Json<Value> {
+pub(crate) async fn catalog(State(api): State<Api>, Extension(peer): Extension<Arc<Peer>>) -> Json<Value> {
     let policies = api.stations.policies.load();
     let grants: Vec<Value> = policies
         .plans_of(peer.partner())

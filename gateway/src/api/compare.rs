@@ -24,7 +24,7 @@ const REQUEST_BYTES_MAX: usize = 1 << 20;
 const MEMBERS: &str = "members are dataset, purpose, case, rows [{FIELD: TEXT, …}]; a row names each field once";
 
 /// Compares. Who hangs up loses the answer and nothing else: his key is held until it is sealed, so that he may ask again.
-pub async fn compare(
+pub(crate) async fn compare(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,

@@ -42,7 +42,7 @@ async fn own(api: &Api, peer: &Peer, exchange: &str) -> Result<ExchangeView, Sto
 }
 
 /// The state of an exchange.
-pub async fn status(
+pub(crate) async fn status(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
@@ -60,14 +60,14 @@ pub async fn status(
 /// Where a list begins.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ListFrom {
+pub(crate) struct ListFrom {
     #[serde(default)]
     from: u64,
 }
 
 /// The partner's own exchanges from an index on, each with its receipt under the newest checkpoint that a quorum of witnesses signed, or under the newest where that does
 /// not cover it: what `shuguan reconcile` compares.
-pub async fn list(
+pub(crate) async fn list(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
@@ -113,7 +113,7 @@ fn listed_one((sealed, settled): &(Sealed, Option<Sealed>)) -> Value {
 
 /// For officers: the state of an exchange, and what became of its rows in the registry. A partner is not told this (C1): whether a row was inserted, updated, or
 /// closed depends on what other sources sent.
-pub async fn described_whole(api: &Api, view: &ExchangeView) -> Result<Value, Stop> {
+pub(crate) async fn described_whole(api: &Api, view: &ExchangeView) -> Result<Value, Stop> {
     let mut document = described(api, view).await?;
     let relayed = view.relayed.as_ref().map(|(_, leaf)| &leaf.event);
     let Some(members) = document.as_object_mut() else {
@@ -134,7 +134,7 @@ pub async fn described_whole(api: &Api, view: &ExchangeView) -> Result<Value, St
 }
 
 /// The state of an exchange as JSON, with the quality report of a batch.
-pub async fn described(api: &Api, view: &ExchangeView) -> Result<Value, Stop> {
+pub(crate) async fn described(api: &Api, view: &ExchangeView) -> Result<Value, Stop> {
     let mut document = document(api, view);
     let quality = match &view.leaf.event {
         Event::Push(PushEvent { qua: Some(_), .. }) | Event::Refusal(RefusalEvent { qua: Some(_), .. }) => {
@@ -300,7 +300,7 @@ fn state_of_push(view: &ExchangeView) -> &'static str {
 
 /// The receipt, as a tlog-proof: under the newest checkpoint that a quorum of witnesses signed, if that covers it, else as it was sealed.
 /// Of a push also what opens its columns, and of an extract what opens its content, when that is asked for.
-pub async fn receipt(
+pub(crate) async fn receipt(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
@@ -351,7 +351,7 @@ async fn opened(api: &Api, peer: &Peer, exchange: &str) -> Result<Opening, Stop>
 }
 
 /// The reject report: row, line, cell, field, header, code, what was expected; NDJSON, CSV or JSON.
-pub async fn rejects(
+pub(crate) async fn rejects(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,

@@ -41,7 +41,7 @@ const REQUEST_BYTES_MAX: usize = 64 << 10;
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Begins an extract.
-pub async fn request(
+pub(crate) async fn request(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
@@ -98,7 +98,7 @@ fn own(api: &Api, peer: &Peer, extract: &str) -> Result<(Uuid, ExtractState), St
 }
 
 /// The state of an extract; `Prefer: wait=N` waits for a change.
-pub async fn status(
+pub(crate) async fn status(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
@@ -189,7 +189,7 @@ fn own_ready(api: &Api, peer: &Peer, extract: &str) -> Result<(Uuid, Arc<Ready>)
 }
 
 /// What travels with the content: under what it was given, and what is owed. The leaf holds the SHA-256 of exactly these bytes.
-pub async fn manifest(
+pub(crate) async fn manifest(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
@@ -202,7 +202,7 @@ pub async fn manifest(
 }
 
 /// The content; its leaf has been durable since before the state said `ready`.
-pub async fn content(
+pub(crate) async fn content(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,

@@ -9,7 +9,6 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use shuguan_adapters::catalogue;
 use shuguan_policies::PolicySet;
-use tokio_util::sync::CancellationToken;
 
 use super::Api;
 use super::answers;
@@ -20,12 +19,16 @@ use crate::edge::deadline::GuardedBody;
 use crate::edge::gatekeeper::Gatekeeper;
 use crate::exchange::admit::PushHead;
 use crate::exchange::answer::Answer;
+use crate::exchange::attended::Attended;
 use crate::exchange::push::push as exchange_push;
 use crate::signature::Asked;
 
+/// A body under limits, with its sender.
+type Uploaded = Attended<GuardedBody<Body>>;
+
 /// Takes a batch; answers 202 when it is durable. A sender that hangs up loses the answer and nothing else: what became of his batch is in the log, counted
 /// and charged as if he had waited.
-pub async fn push(
+pub(crate) async fn push(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
@@ -34,14 +37,12 @@ pub async fn push(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let body = GuardedBody::new(body, api.body).over(parts.version);
+    let (body, _sender) = Attended::new(GuardedBody::new(body, api.body).over(parts.version));
     let head = PushHead {
         record: format!("{agency}/{record}"),
         asked: Asked::of(parts),
         gatekeeper,
-        gone: CancellationToken::new(),
     };
-    let _waits = head.gone.clone().drop_guard();
     let stations = Arc::clone(&api.stations);
     let taker = context.clone();
     let taken = async move { Ok(take(&api, &taker, &peer, &head, body).await) };
@@ -51,7 +52,7 @@ pub async fn push(
     }
 }
 
-async fn take(api: &Api, context: &Context, peer: &Arc<Peer>, head: &PushHead, body: GuardedBody<Body>) -> Response {
+async fn take(api: &Api, context: &Context, peer: &Arc<Peer>, head: &PushHead, body: Uploaded) -> Response {
     let response = match exchange_push(&api.stations, Arc::clone(peer), head, body).await {
         Ok(answer) => {
             metrics::counter!("shuguan_pushes_total", "partner" => peer.partner().id.clone()).increment(1);

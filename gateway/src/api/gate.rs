@@ -18,7 +18,7 @@ use super::answers;
 use super::places::{self, Place, Places};
 use super::problem::{self, Language};
 use crate::edge::{Caller, Peer, framing};
-use crate::exchange::{Fault, Refused, Stop};
+use crate::exchange::{Fault, RefusalLeaf, Refused, Stop};
 use crate::journal::{Journal, RefusalDraft, Sealed};
 use crate::refusal::Refusal;
 
@@ -26,7 +26,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// What the gate needs.
 #[derive(Clone, Debug)]
-pub struct Gate {
+pub(crate) struct Gate {
     journal: Journal,
     places: Places,
     draining: Arc<AtomicBool>,
@@ -36,7 +36,7 @@ pub struct Gate {
 
 impl Gate {
     /// A gate that lets as many requests in at once as there are places.
-    pub fn new(journal: Journal, places: Places, draining: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(journal: Journal, places: Places, draining: Arc<AtomicBool>) -> Self {
         Self {
             journal,
             places,
@@ -47,7 +47,7 @@ impl Gate {
 
     /// The same gate with a page for callers without a certificate.
     #[must_use]
-    pub fn with_help(mut self, help: fn() -> Option<Response>) -> Self {
+    pub(crate) fn with_help(mut self, help: fn() -> Option<Response>) -> Self {
         self.anonymous = help;
         self
     }
@@ -55,7 +55,7 @@ impl Gate {
 
 /// Who asked and under which id; every handler finds it.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub(crate) struct Context {
     /// Finds the operational log line.
     pub request_id: Uuid,
     /// Language of texts.
@@ -65,7 +65,7 @@ pub struct Context {
 
 /// What a refusal leaf may say of the request: only names that exist.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct About<'a> {
+pub(crate) struct About<'a> {
     /// Record type.
     pub record: Option<&'a str>,
     /// Dataset.
@@ -78,15 +78,14 @@ pub struct About<'a> {
 
 impl Context {
     /// Seals the leaf of a refusal, logs a fault once, and answers.
-    pub async fn stop(&self, peer: Option<&Peer>, at: &'static str, about: About<'_>, stop: Stop) -> Response {
-        let mut leaf = None;
-        match &stop {
-            Stop::Refused(refused) => {
-                leaf = self.seal(peer, at, about, refused).await;
-                leaf = leaf.or_else(|| refused.leaf.as_deref().cloned());
+    pub(crate) async fn stop(&self, peer: Option<&Peer>, at: &'static str, about: About<'_>, stop: Stop) -> Response {
+        let leaf = match &stop {
+            Stop::Refused(refused) => self.refusal(peer, at, about, refused).await,
+            Stop::Fault(fault) => {
+                log_fault(self.request_id, fault);
+                None
             }
-            Stop::Fault(fault) => log_fault(self.request_id, fault),
-        }
+        };
         let mut response = problem::answer(&stop, self.request_id, self.language);
         if let Some(leaf) = leaf {
             answers::place(&mut response, &leaf);
@@ -94,13 +93,26 @@ impl Context {
         response
     }
 
+    /// Counts a refusal; gives the place of its leaf, sealed here where it is due.
+    async fn refusal(
+        &self,
+        peer: Option<&Peer>,
+        at: &'static str,
+        about: About<'_>,
+        refused: &Refused,
+    ) -> Option<Sealed> {
+        metrics::counter!("shuguan_refusals_total", "code" => refused.refusal.code()).increment(1);
+        match &refused.leaf {
+            // A journal that cannot commit has no leaf for its own refusal (design 10.6).
+            RefusalLeaf::Due if refused.refusal == Refusal::JournalUnavailable => None,
+            RefusalLeaf::Due => self.seal(peer, at, about, refused).await,
+            RefusalLeaf::Sealed(leaf) => leaf.as_deref().cloned(),
+            RefusalLeaf::Waived => None,
+        }
+    }
+
     async fn seal(&self, peer: Option<&Peer>, at: &'static str, about: About<'_>, refused: &Refused) -> Option<Sealed> {
         let refusal = refused.refusal;
-        metrics::counter!("shuguan_refusals_total", "code" => refusal.code()).increment(1);
-        // A journal that cannot commit has no leaf for its own refusal (design 10.6).
-        if refused.sealed || refusal == Refusal::JournalUnavailable {
-            return None;
-        }
         let draft = RefusalDraft {
             partner: peer.map(|peer| peer.partner().id.clone()),
             code: refusal,
@@ -125,7 +137,7 @@ fn log_fault(request_id: Uuid, fault: &Fault) {
 }
 
 /// The gate itself.
-pub async fn pass(
+pub(crate) async fn pass(
     State(gate): State<Gate>,
     Extension(caller): Extension<Caller>,
     mut request: Request,
@@ -205,19 +217,25 @@ fn request_id(request: &Request) -> Uuid {
 }
 
 /// No such route.
-pub async fn no_route(Extension(context): Extension<Context>, Extension(peer): Extension<Arc<Peer>>) -> Response {
+pub(crate) async fn no_route(
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+) -> Response {
     let stop = Refusal::NotFound.into();
     context.stop(Some(&peer), "route", About::default(), stop).await
 }
 
 /// A route that does not take this method.
-pub async fn no_method(Extension(context): Extension<Context>, Extension(peer): Extension<Arc<Peer>>) -> Response {
+pub(crate) async fn no_method(
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+) -> Response {
     let stop = Refusal::MethodNotAllowed.into();
     context.stop(Some(&peer), "route", About::default(), stop).await
 }
 
 /// A panic in a handler: a fault like any other, without its text.
-pub fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
+pub(crate) fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
     let request_id = Uuid::new_v4();
     tracing::error!(request.id = %request_id, "a handler panicked");
     problem::fault_answer(request_id, Language::Chinese)

@@ -30,7 +30,7 @@ const CHECKPOINT_CACHING: &str = "private, max-age=2";
 const TILE_CACHING: &str = "private, max-age=31536000, immutable";
 
 /// The routes, without a gate.
-pub fn routes() -> Router<Api> {
+pub(crate) fn routes() -> Router<Api> {
     Router::new()
         .route("/log/checkpoint", get(checkpoint))
         .route("/log/tile/{*path}", get(tile))

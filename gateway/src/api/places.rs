@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
 
 /// The places of one listener. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub(crate) struct Places {
     limits: Arc<LimitsSection>,
     all: Arc<Semaphore>,
     shares: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
@@ -28,13 +28,13 @@ pub struct Places {
 
 /// One request's place; given back when its answer has been sent, or when dropped before.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     _all: OwnedSemaphorePermit,
     _share: OwnedSemaphorePermit,
 }
 
 /// What a request holds until its answer has been sent: a body that nobody reads takes up room as well as a request that nobody ends.
-pub fn until_sent(response: Response, held: impl Send + Unpin + 'static) -> Response {
+pub(crate) fn until_sent(response: Response, held: impl Send + Unpin + 'static) -> Response {
     response.map(|body| Body::new(Held { body, _held: held }))
 }
 
@@ -63,7 +63,7 @@ impl<T: Unpin> http_body::Body for Held<T> {
 
 impl Places {
     /// As many as the configuration has.
-    pub fn new(limits: LimitsSection) -> Self {
+    pub(crate) fn new(limits: LimitsSection) -> Self {
         Self {
             all: Arc::new(Semaphore::new(limits.in_flight_max.get() as usize)),
             shares: Arc::default(),
@@ -75,7 +75,7 @@ impl Places {
     ///
     /// # Errors
     /// There is none at all, or none in the caller's share.
-    pub fn take(&self, caller: &str) -> Result<Place, Refused> {
+    pub(crate) fn take(&self, caller: &str) -> Result<Place, Refused> {
         let refused = |refusal| Refused::new(refusal).retry_after(1);
         let share = self.share(caller).try_acquire_owned();
         let share = share.map_err(|_| refused(Refusal::TooManyAtOnce))?;

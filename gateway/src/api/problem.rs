@@ -13,7 +13,7 @@ use crate::limits::Standing;
 use crate::refusal::Refusal;
 
 /// Which status each refusal is answered with. No catch-all arm: a new refusal cannot be forgotten.
-pub fn status(refusal: Refusal) -> StatusCode {
+pub(crate) fn status(refusal: Refusal) -> StatusCode {
     match refusal {
         Refusal::BadRequest
         | Refusal::MissingPurpose
@@ -153,7 +153,7 @@ struct Document<'a> {
 
 /// The language of texts, from `Accept-Language`: Chinese unless English is named first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
+pub(crate) enum Language {
     /// zh-CN
     Chinese,
     /// en
@@ -162,7 +162,7 @@ pub enum Language {
 
 impl Language {
     /// What the caller's header asks for.
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let first = headers
             .get(header::ACCEPT_LANGUAGE)
             .and_then(|value| value.to_str().ok())
@@ -184,7 +184,7 @@ impl Language {
 }
 
 /// The answer to a call that stopped.
-pub fn answer(stop: &Stop, request_id: Uuid, language: Language) -> Response {
+pub(crate) fn answer(stop: &Stop, request_id: Uuid, language: Language) -> Response {
     match stop {
         Stop::Refused(refused) => refusal_answer(refused, request_id, language),
         Stop::Fault(_) => fault_answer(request_id, language),
@@ -233,7 +233,7 @@ fn refusal_answer(refused: &Refused, request_id: Uuid, language: Language) -> Re
 }
 
 /// A fault: its detail stays in the operational log under the request id.
-pub fn fault_answer(request_id: Uuid, language: Language) -> Response {
+pub(crate) fn fault_answer(request_id: Uuid, language: Language) -> Response {
     let title = match language {
         Language::Chinese => "网关内部故障",
         Language::English => "the gateway failed",
@@ -269,7 +269,7 @@ fn problem(status: StatusCode, document: &Document<'_>, language: Language) -> R
 }
 
 /// Writes `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): requests a second, and what a day allows.
-pub fn rate_limit_fields(headers: &mut HeaderMap, standing: &Standing) {
+pub(crate) fn rate_limit_fields(headers: &mut HeaderMap, standing: &Standing) {
     const DAY_S: u32 = 86_400;
     let (mut policies, mut states) = (Vec::new(), Vec::new());
     if let Some(requests) = standing.requests {

@@ -18,7 +18,7 @@ use crate::refusal::Refusal;
 
 /// The form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReportForm {
+pub(crate) enum ReportForm {
     /// One object a line.
     Ndjson,
     /// RFC 4180, UTF-8 with a byte order mark, so that Excel on a Chinese Windows reads it.
@@ -63,7 +63,7 @@ impl ReportForm {
     ///
     /// # Errors
     /// [`Refusal::UnacceptableForm`].
-    pub fn asked(query: Option<&str>, headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub(crate) fn asked(query: Option<&str>, headers: &HeaderMap) -> Result<Self, Refusal> {
         let pairs = query
             .unwrap_or_default()
             .split('&')
@@ -117,7 +117,13 @@ fn weigh(element: &str) -> Option<(ReportForm, f32)> {
 }
 
 /// The report of an exchange in the form asked for.
-pub fn answer(form: ReportForm, language: Language, exchange: &str, record: Option<&str>, stored: &[u8]) -> Response {
+pub(crate) fn answer(
+    form: ReportForm,
+    language: Language,
+    exchange: &str,
+    record: Option<&str>,
+    stored: &[u8],
+) -> Response {
     let report = Report::decode(stored, usize::MAX);
     let record = record.and_then(catalogue::record_type);
     let lines = report.rows.iter().map(|row| Told::of(row, record, language));
@@ -194,7 +200,7 @@ fn csv<'r>(lines: impl Iterator<Item = Told<'r>>) -> Vec<u8> {
 }
 
 /// The columns of a report in CSV.
-pub const COLUMNS: [&str; 11] = [
+pub(crate) const COLUMNS: [&str; 11] = [
     "row", "line", "cell", "field", "field_zh", "header", "code", "title", "expected", "hint", "id",
 ];
 

@@ -84,7 +84,7 @@ async fn read(
 }
 
 /// Takes an acknowledgement: whoever pulled an extract says that it has it, or that it has deleted it.
-pub async fn acknowledge(
+pub(crate) async fn acknowledge(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
@@ -107,7 +107,7 @@ pub async fn acknowledge(
 }
 
 /// Takes a recall: a partner withdraws a batch that it pushed.
-pub async fn recall(
+pub(crate) async fn recall(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
@@ -133,7 +133,7 @@ pub async fn recall(
 }
 
 /// Takes the answer to a ticket: a source says what it found about a field of a row of its own.
-pub async fn answer(
+pub(crate) async fn answer(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,

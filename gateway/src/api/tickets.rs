@@ -20,12 +20,12 @@ use crate::refusal::Refusal;
 /// Where a page goes on.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Page {
+pub(crate) struct Page {
     before: Option<u64>,
 }
 
 /// The partner's tickets.
-pub async fn list(
+pub(crate) async fn list(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,

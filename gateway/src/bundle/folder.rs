@@ -19,7 +19,7 @@ use crate::pki::{PkiFault, keyfile};
 
 /// An installation that can still be taken back.
 #[derive(Debug)]
-pub struct Installed {
+pub(crate) struct Installed {
     folder: PathBuf,
 }
 
@@ -27,7 +27,7 @@ pub struct Installed {
 ///
 /// # Errors
 /// When a file cannot be written or moved; the folder is then as it was, or [`recover`] makes it whole.
-pub fn install(folder: &Path, bundle: &Bundle) -> Result<Installed, PkiFault> {
+pub(crate) fn install(folder: &Path, bundle: &Bundle) -> Result<Installed, PkiFault> {
     let (incoming, replaced) = (hidden(folder, ".incoming"), hidden(folder, ".replaced"));
     remove(&incoming)?;
     write(&incoming, bundle)?;
@@ -47,7 +47,7 @@ impl Installed {
     ///
     /// # Errors
     /// When a folder cannot be moved; the new bundle then lies in its place, signed, for the next start.
-    pub fn undo(self) -> Result<(), PkiFault> {
+    pub(crate) fn undo(self) -> Result<(), PkiFault> {
         let (incoming, replaced) = (hidden(&self.folder, ".incoming"), hidden(&self.folder, ".replaced"));
         remove(&incoming)?;
         rename(&self.folder, &incoming)?;
@@ -60,7 +60,7 @@ impl Installed {
 ///
 /// # Errors
 /// When the folder cannot be moved.
-pub fn recover(folder: &Path) -> Result<(), PkiFault> {
+pub(crate) fn recover(folder: &Path) -> Result<(), PkiFault> {
     let incoming = hidden(folder, ".incoming");
     if !folder.exists() && incoming.is_dir() {
         rename(&incoming, folder)?;

@@ -95,7 +95,7 @@ pub struct Vouched {
 }
 
 /// What to do about push grants that release unevenly ([`PolicySet::uneven_from`]).
-pub const EVEN_OUT: &str = "give both grants the same columns, then `shuguan policy sign` and `shuguan policy submit`; `shuguan policy check` names them all";
+pub(crate) const EVEN_OUT: &str = "give both grants the same columns, then `shuguan policy sign` and `shuguan policy submit`; `shuguan policy check` names them all";
 
 impl Vouched {
     /// What it allows.
@@ -140,7 +140,7 @@ impl Vouched {
 
 /// Against what a bundle is judged.
 #[derive(Debug)]
-pub struct Bench<'a> {
+pub(crate) struct Bench<'a> {
     /// Authorities and revocation lists.
     pub signers: &'a Signers,
     /// What the log knows.
@@ -160,7 +160,7 @@ pub(super) fn digest_of(statement: &Statement) -> [u8; 32] {
 ///
 /// # Errors
 /// The first reason against it.
-pub fn judge(bundle: Bundle, bench: &Bench<'_>) -> Result<Vouched, BundleRefused> {
+pub(crate) fn judge(bundle: Bundle, bench: &Bench<'_>) -> Result<Vouched, BundleRefused> {
     let set = bundle.compile().map_err(|faults| BundleRefused::faulty(&faults))?;
     let hash = set.hash();
     let envelope = read(&bundle).map_err(|refused| BundleRefused {

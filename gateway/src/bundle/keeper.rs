@@ -31,7 +31,7 @@ use crate::edge::signers::Signers;
 use crate::exchange::compare::REGISTRY_RETRY_AFTER_S;
 use crate::exchange::owed::OwedLeaf;
 use crate::exchange::seal::unavailable;
-use crate::exchange::{Fault, Refused, Stations, Stop, pull};
+use crate::exchange::{Fault, RefusalLeaf, Refused, Stations, Stop, pull};
 use crate::hex::hex;
 use crate::journal::{Entry, Outcome, SealError};
 use crate::refusal::Refusal;
@@ -348,14 +348,16 @@ impl Keeper {
             code: Some(refused.refusal.slug().into()),
             ..blank(by)
         };
-        let sealed = self.seal(event).await;
-        if let Err(error) = &sealed {
-            tracing::error!(error = %error, "a refused bundle could not be sealed");
-        }
-        metrics::counter!("shuguan_refusals_total", "code" => refused.refusal.code()).increment(1);
+        let leaf = match self.seal(event).await {
+            Ok(_index) => RefusalLeaf::Sealed(None),
+            Err(error) => {
+                tracing::error!(error = %error, "a refused bundle could not be sealed");
+                RefusalLeaf::Waived
+            }
+        };
         self.mark(Some(refused.refusal));
         let mut stop = Refused::new(refused.refusal).detail(&refused.detail);
-        stop.sealed = true;
+        stop.leaf = leaf;
         // The one refusal of a bundle that a wait helps.
         stop.retry_after_s = (refused.refusal == Refusal::RegistryUnavailable).then_some(REGISTRY_RETRY_AFTER_S);
         stop.into()

@@ -19,7 +19,7 @@ use crate::pki::{PkiFault, keyfile};
 
 /// Whose signatures count on one kind of statement.
 #[derive(Debug)]
-pub struct SigningRoles {
+pub(crate) struct SigningRoles {
     /// The roles.
     pub may_sign: fn(Role) -> bool,
     /// What is said to everybody else.
@@ -33,7 +33,7 @@ const BUNDLE: SigningRoles = SigningRoles {
 };
 
 /// What signs.
-pub struct OfficerKey {
+pub(crate) struct OfficerKey {
     pair: Pair,
     chain: Vec<Vec<u8>>,
     spiffe: String,
@@ -56,7 +56,7 @@ impl OfficerKey {
     ///
     /// # Errors
     /// [`PkiFault::Exposed`], [`PkiFault::BadFile`], [`PkiFault::File`].
-    pub fn from_pem(key: &Path, certificate: &Path) -> Result<Self, PkiFault> {
+    pub(crate) fn from_pem(key: &Path, certificate: &Path) -> Result<Self, PkiFault> {
         Self::from_pem_for(key, certificate, &BUNDLE)
     }
 
@@ -64,7 +64,7 @@ impl OfficerKey {
     ///
     /// # Errors
     /// As [`OfficerKey::from_pem`].
-    pub fn from_pem_for(key: &Path, certificate: &Path, roles: &SigningRoles) -> Result<Self, PkiFault> {
+    pub(crate) fn from_pem_for(key: &Path, certificate: &Path, roles: &SigningRoles) -> Result<Self, PkiFault> {
         let text = keyfile::read_secret(key)?;
         let pkcs8 = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes())
             .map_err(|_| PkiFault::bad_file(key, "there is no `PRIVATE KEY` block (PKCS #8) in it"))?;
@@ -78,7 +78,7 @@ impl OfficerKey {
     ///
     /// # Errors
     /// As [`OfficerKey::from_pem`]; a wrong password is [`PkiFault::BadFile`].
-    pub fn from_p12(file: &Path, password: &Path) -> Result<Self, PkiFault> {
+    pub(crate) fn from_p12(file: &Path, password: &Path) -> Result<Self, PkiFault> {
         Self::from_p12_for(file, password, &BUNDLE)
     }
 
@@ -86,7 +86,7 @@ impl OfficerKey {
     ///
     /// # Errors
     /// As [`OfficerKey::from_pem`].
-    pub fn from_p12_for(file: &Path, password: &Path, roles: &SigningRoles) -> Result<Self, PkiFault> {
+    pub(crate) fn from_p12_for(file: &Path, password: &Path, roles: &SigningRoles) -> Result<Self, PkiFault> {
         let bytes = std::fs::read(file).map_err(PkiFault::file("read", file))?;
         let password = keyfile::read_secret(password)?;
         let store = KeyStore::from_pkcs12(&bytes, password.trim_end(), Pkcs12ImportPolicy::Strict)
@@ -132,20 +132,15 @@ impl OfficerKey {
     }
 
     /// Its SPIFFE id.
-    pub fn spiffe(&self) -> &str {
+    pub(crate) fn spiffe(&self) -> &str {
         &self.spiffe
-    }
-
-    /// Its role.
-    pub fn role(&self) -> Role {
-        self.role
     }
 
     /// Signs at a moment, seconds since 1970.
     ///
     /// # Errors
     /// [`PkiFault::Crypto`] when the system has no randomness.
-    pub fn sign(&self, statement: &Statement, now_s: i64) -> Result<Signature, PkiFault> {
+    pub(crate) fn sign(&self, statement: &Statement, now_s: i64) -> Result<Signature, PkiFault> {
         self.sign_over(&statement.text(), now_s)
     }
 
@@ -153,7 +148,7 @@ impl OfficerKey {
     ///
     /// # Errors
     /// [`PkiFault::Crypto`] when the system has no randomness.
-    pub fn sign_over(&self, statement: &str, now_s: i64) -> Result<Signature, PkiFault> {
+    pub(crate) fn sign_over(&self, statement: &str, now_s: i64) -> Result<Signature, PkiFault> {
         let by = Signatory {
             role: self.role,
             spiffe: self.spiffe.clone(),

@@ -127,7 +127,7 @@ pub(super) fn page(template: &impl Template) -> Result<Response, crate::exchange
 }
 
 /// The page for a browser without a certificate: what to import, and nothing about this gateway.
-pub fn help() -> Option<Response> {
+pub(crate) fn help() -> Option<Response> {
     let html = HelpPage.render().ok()?;
     Some((StatusCode::FORBIDDEN, Html(html)).into_response())
 }

@@ -5,7 +5,6 @@
 //! headers, too large, inbox full or overdue, over rate, key in flight.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, header};
 use shuguan_adapters::catalogue::{self, RecordType};
@@ -13,7 +12,6 @@ use shuguan_adapters::inflate::Coding;
 use shuguan_adapters::layout::{Encoding, Layout};
 use shuguan_adapters::operation::Intent;
 use shuguan_policies::{Denial, Direction, Mode, Plan, PolicySet, Role, Target};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::inflight::InFlight;
@@ -49,8 +47,6 @@ pub struct PushHead {
     pub asked: Asked,
     /// Asked once more before sealing.
     pub gatekeeper: Arc<Gatekeeper>,
-    /// Cancelled when nobody waits for the answer any more.
-    pub gone: CancellationToken,
 }
 
 /// A push that may proceed. Only this module makes one.
@@ -86,56 +82,9 @@ pub struct Admitted {
     /// Its part of the quota of the day; a repeat of an answered key needs none, and only the journal knows which key that is.
     pub(super) quota: Result<Hold, Exhausted>,
     pub(super) in_flight: InFlight,
-    /// As [`PushHead::gone`].
-    pub(super) gone: CancellationToken,
-    pub(super) owed: Owed,
-}
-
-/// What was read of a sender who was gone, and not waited for.
-#[derive(Debug, Default)]
-pub(super) struct Owed {
-    rows: AtomicU64,
-    bytes: AtomicU64,
 }
 
 impl Admitted {
-    /// Waits until so many rows more may come. Of a sender who is gone meanwhile the rest is read at once: whether it came whole only the body tells.
-    pub(super) async fn pace_rows(&self, rows: u64) {
-        self.paced(self.permit.pace_rows(rows), (rows, &self.owed.rows)).await;
-    }
-
-    /// The same of bytes as they came.
-    pub(super) async fn pace_bytes(&self, bytes: u64) {
-        self.paced(self.permit.pace_bytes(bytes), (bytes, &self.owed.bytes))
-            .await;
-    }
-
-    async fn paced(&self, pace: impl Future<Output = ()>, (amount, owed): (u64, &AtomicU64)) {
-        tokio::select! {
-            biased;
-            () = pace => {}
-            () = self.gone.cancelled() => { owed.fetch_add(amount, Ordering::Relaxed); }
-        }
-    }
-
-    /// Waits for what a sender who hung up behind a whole batch had not waited for: nobody is faster for it.
-    pub(super) async fn pay(&self) {
-        self.permit.pace_bytes(self.owed.bytes.load(Ordering::Relaxed)).await;
-        self.permit.pace_rows(self.owed.rows.load(Ordering::Relaxed)).await;
-    }
-
-    /// Waits for what comes of its sender: a connection's end need not be an error of the body.
-    ///
-    /// # Errors
-    /// [`Refusal::BodyIncomplete`]: he hung up.
-    pub(super) async fn while_there<T>(&self, wait: impl Future<Output = T>) -> Result<T, Stop> {
-        tokio::select! {
-            biased;
-            came = wait => Ok(came),
-            () = self.gone.cancelled() => Err(Refusal::BodyIncomplete.into()),
-        }
-    }
-
     /// What mode, scope, count, constants and layout add to the content that a key is bound to; empty for a plain upsert.
     pub(super) fn manner_text(&self) -> String {
         let manner = self.manner.canonical();
@@ -230,8 +179,6 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         barred,
         quota,
         in_flight,
-        gone: head.gone.clone(),
-        owed: Owed::default(),
     })
 }
 

@@ -18,6 +18,7 @@ use shuguan_adapters::operation;
 use shuguan_adapters::reject::{Reject, RejectCode};
 
 use super::admit::{self, Admitted, too_large};
+use super::attended::{Attended, Unpaced};
 use super::last_headers::LastHeaders;
 use super::mode::{Manner, PushMode};
 use super::quality::{Gauge, Quality};
@@ -34,7 +35,7 @@ use crate::sha256;
 #[expect(missing_debug_implementations, reason = "it holds a record of a person")]
 pub struct Batch<'a, B> {
     admitted: &'a Admitted,
-    body: B,
+    body: Attended<B>,
     decoder: Decoder,
     gauge: Gauge,
     /// Unpacks what came under a `Content-Encoding`; a piece at a time, so that memory stays bounded whatever the frame holds.
@@ -72,6 +73,8 @@ pub struct Received {
     pub(super) format: &'static str,
     /// Set when the batch as a whole is refused; the answer sticks to the key (C4).
     pub(super) refused: Option<Refused>,
+    /// What its sender did not wait for.
+    pub(super) owed: Unpaced,
 }
 
 impl<'a, B> Batch<'a, B>
@@ -79,7 +82,7 @@ where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
     /// Begins to read.
-    pub fn open(stations: &Stations, admitted: &'a Admitted, body: B) -> Self {
+    pub fn open(stations: &Stations, admitted: &'a Admitted, body: Attended<B>) -> Self {
         let decoder = Decoder::meant(
             admitted.record,
             admitted.plan.wanted(),
@@ -164,7 +167,7 @@ where
     }
 
     async fn read_frame(&mut self) -> Result<(), Stop> {
-        match self.admitted.while_there(self.body.frame()).await? {
+        match self.body.frame().await {
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else {
                     return Ok(());
@@ -174,7 +177,7 @@ where
                 // What is announced is refused with the first of it, and not with the last.
                 let announced = self.admitted.content_length.unwrap_or_default().max(self.bytes);
                 self.within_quota(|hold| hold.bytes(announced)).await?;
-                self.admitted.pace_bytes(bytes).await;
+                self.body.pace_bytes(&self.admitted.permit, bytes).await;
                 self.digest.update(&data);
                 match &mut self.inflater {
                     _ if self.unreadable.is_some() || self.too_many => {}
@@ -254,7 +257,7 @@ where
         self.within_quota(|hold| hold.rows(received)).await?;
         let fresh = received.saturating_sub(self.paced);
         self.paced = received;
-        self.admitted.pace_rows(fresh).await;
+        self.body.pace_rows(&self.admitted.permit, fresh).await;
         Ok(())
     }
 
@@ -309,6 +312,7 @@ where
             bytes: self.bytes,
             format,
             refused,
+            owed: self.body.owed(),
         })
     }
 
@@ -405,16 +409,16 @@ pub(crate) fn admitted_rows(part: &arrow_array::RecordBatch) -> arrow_array::Rec
 /// A body that is too large, too slow or cut, or not the one that its length and digest state.
 pub(super) async fn skim<B>(
     admitted: &Admitted,
-    body: &mut B,
+    body: &mut Attended<B>,
     (mut digest, mut bytes): (Context, u64),
 ) -> Result<[u8; 32], Stop>
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
-    while let Some(frame) = admitted.while_there(body.frame()).await? {
+    while let Some(frame) = body.frame().await {
         if let Ok(data) = frame.map_err(stopped)?.into_data() {
             let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
-            admitted.pace_bytes(length).await;
+            body.pace_bytes(&admitted.permit, length).await;
             digest.update(&data);
             bytes = bytes.saturating_add(length);
         }

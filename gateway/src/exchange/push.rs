@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::admit::{self, Admitted, PushHead};
 use super::answer::{self, Answer};
+use super::attended::Attended;
 use super::batch::Batch;
 use super::release::{Release, Released};
 use super::{Stations, Stop, repeat, seal, upload};
@@ -24,7 +25,12 @@ use crate::edge::deadline::BodyStop;
 ///
 /// # Errors
 /// A refusal, or a fault of ours. In both cases nothing was accepted.
-pub async fn push<B>(stations: &Stations, peer: Arc<Peer>, head: &PushHead, mut body: B) -> Result<Answer, Stop>
+pub async fn push<B>(
+    stations: &Stations,
+    peer: Arc<Peer>,
+    head: &PushHead,
+    mut body: Attended<B>,
+) -> Result<Answer, Stop>
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
@@ -49,7 +55,13 @@ enum Read {
 }
 
 /// `decode → release`, until the body has ended and everything of it may be sealed. What it writes counts against the inbox as it is written.
-async fn read<B>(stations: &Stations, peer: &Peer, head: &PushHead, admitted: &Admitted, body: B) -> Result<Read, Stop>
+async fn read<B>(
+    stations: &Stations,
+    peer: &Peer,
+    head: &PushHead,
+    admitted: &Admitted,
+    body: Attended<B>,
+) -> Result<Read, Stop>
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
@@ -70,7 +82,7 @@ where
         }
     }
     let received = batch.close()?;
-    admitted.pay().await;
+    received.owed.pay(&admitted.permit).await;
     // An upload can outlive its sender's certificate and its grant.
     head.gatekeeper.recheck(peer)?;
     admit::still_granted(stations, admitted)?;

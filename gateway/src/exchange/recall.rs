@@ -81,15 +81,13 @@ pub async fn recall(stations: &Stations, peer: &Peer, head: &StatementHead<'_>) 
 /// The push of this partner; what another pushed and what nobody did look the same.
 async fn pushed(stations: &Stations, peer: &Peer, head: &StatementHead<'_>) -> Result<Pushed, Stop> {
     let view = statement::about(stations, head).await?;
-    let Event::Push(push) = &view.leaf.event else {
-        return Err(Refusal::NotFound.into());
-    };
-    if push.p != peer.partner().id {
-        return Err(Refusal::NotFound.into());
+    let leaf = statement::reference(&view)?;
+    match view.leaf.event {
+        Event::Push(push) if push.p == peer.partner().id => Ok(Pushed {
+            exchange: view.exchange,
+            record: push.rec,
+            leaf,
+        }),
+        _ => Err(Refusal::NotFound.into()),
     }
-    Ok(Pushed {
-        exchange: view.exchange,
-        record: push.rec.clone(),
-        leaf: statement::reference(&view)?,
-    })
 }

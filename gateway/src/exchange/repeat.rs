@@ -12,9 +12,10 @@ use bytes::Bytes;
 use ring::digest::{Context, SHA256};
 
 use super::admit::{self, Admitted, INBOX_RETRY_AFTER_S, PushHead};
+use super::attended::Attended;
 use super::batch::skim;
 use super::seal::{self, SealedPush};
-use super::{Fault, Refused, Stations, Stop};
+use super::{Fault, RefusalLeaf, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::edge::deadline::BodyStop;
 use crate::journal::{Known, Sealed, Seen};
@@ -32,7 +33,7 @@ pub async fn known<B>(
     peer: &Arc<Peer>,
     head: &PushHead,
     admitted: &Admitted,
-    body: &mut B,
+    body: &mut Attended<B>,
 ) -> Result<Option<SealedPush>, Stop>
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
@@ -54,7 +55,7 @@ where
 fn broken_off(stop: Stop) -> Stop {
     match stop {
         Stop::Refused(mut refused) if refused.refusal == Refusal::BodyIncomplete => {
-            refused.sealed = true;
+            refused.leaf = RefusalLeaf::Waived;
             Stop::Refused(refused)
         }
         stop => stop,

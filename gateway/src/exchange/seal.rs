@@ -18,7 +18,7 @@ use super::quality::Quality;
 use super::release::Released;
 use super::report::Report;
 use super::signing::commit_request;
-use super::{Fault, Refused, Stations, Stop};
+use super::{Fault, RefusalLeaf, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::journal::{
     CONTENT, Entry, Evidence, INDEX, INDEX_KEYS, Idempotency, MASTER_KEY, Outcome, QUALITY, RefusalDraft, SealError,
@@ -300,8 +300,7 @@ fn sticky(event: &RefusalEvent, rejects: &[u8], sealed: Sealed) -> Stop {
     refused.exchange = event.x.as_deref().and_then(|exchange| exchange.parse().ok());
     refused.errors = Report::decode(rejects, 101).rows;
     refused.sticky = true;
-    refused.sealed = true;
-    refused.leaf = Some(Box::new(sealed));
+    refused.leaf = RefusalLeaf::Sealed(Some(Box::new(sealed)));
     refused.into()
 }
 
@@ -459,8 +458,7 @@ pub async fn absent(
     match stations.journal.seal(entry).await.map_err(unavailable)? {
         Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => {
             refused.exchange = Some(request.exchange);
-            refused.sealed = true;
-            refused.leaf = Some(Box::new(sealed));
+            refused.leaf = RefusalLeaf::Sealed(Some(Box::new(sealed)));
             Ok(refused.into())
         }
         Outcome::KeyReused => Err(Refusal::KeyReused.into()),

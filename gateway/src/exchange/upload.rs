@@ -6,8 +6,8 @@
 use shuguan_ledger::leaf::{AbortedEvent, Digest};
 
 use super::admit::Admitted;
-use super::{Stations, Stop, seal};
-use crate::journal::{Known, Sealed};
+use super::{RefusalLeaf, Stations, Stop, seal};
+use crate::journal::Known;
 use crate::refusal::Refusal;
 
 /// Notes one that broke off.
@@ -17,22 +17,21 @@ use crate::refusal::Refusal;
 pub(super) async fn ended<T>(stations: &Stations, admitted: &Admitted, read: Result<T, Stop>) -> Result<T, Stop> {
     match read {
         Err(Stop::Refused(mut refused)) if refused.refusal == Refusal::BodyIncomplete => {
-            refused.leaf = note(stations, admitted).await.map(Box::new);
+            refused.leaf = note(stations, admitted).await;
             refused.exchange = Some(admitted.exchange);
-            refused.sealed = true;
             Err(Stop::Refused(refused))
         }
         read => read,
     }
 }
 
-/// Its leaf; none of a repeat, where there were too many like it, and when the journal cannot commit.
-async fn note(stations: &Stations, admitted: &Admitted) -> Option<Sealed> {
+/// Its leaf; waived of a repeat, where there were too many like it, and when the journal cannot commit.
+async fn note(stations: &Stations, admitted: &Admitted) -> RefusalLeaf {
     if let Some(digest) = admitted.digest {
         let stated = seal::idempotency(stations, admitted, &digest);
         let known = stations.journal.idempotent(stated.tag, stated.content).await;
         if matches!(known, Ok(Some(Known::Repeated(_)))) {
-            return None;
+            return RefusalLeaf::Waived;
         }
     }
     let event = AbortedEvent {
@@ -43,10 +42,14 @@ async fn note(stations: &Stations, admitted: &Admitted) -> Option<Sealed> {
         bun: Digest(admitted.bundle),
         code: INCOMPLETE.into(),
     };
-    stations.journal.abort(event).await.unwrap_or_else(|_| {
-        tracing::warn!(exchange.id = %admitted.exchange, "that an upload broke off could not be sealed");
-        None
-    })
+    match stations.journal.abort(event).await {
+        Ok(Some(sealed)) => RefusalLeaf::Sealed(Some(Box::new(sealed))),
+        Ok(None) => RefusalLeaf::Waived,
+        Err(_) => {
+            tracing::warn!(exchange.id = %admitted.exchange, "that an upload broke off could not be sealed");
+            RefusalLeaf::Waived
+        }
+    }
 }
 
 /// The body broke off, as the reader saw.

@@ -25,7 +25,7 @@ const BATCH_ROWS: usize = 1_024;
 
 /// Why rows could not be put into another order.
 #[derive(Debug, thiserror::Error)]
-pub enum ShuffleFault {
+pub(crate) enum ShuffleFault {
     /// The file of the heaps.
     #[error("the heaps of an extract cannot be used")]
     Spool(#[from] SpoolFault),
@@ -41,8 +41,7 @@ pub enum ShuffleFault {
 type Piece = (u64, usize);
 
 /// Rows that wait for their order. Dropped before its end, it leaves nothing.
-#[expect(missing_debug_implementations, reason = "it holds records of persons")]
-pub struct Shuffle<'a> {
+pub(crate) struct Shuffle<'a> {
     extracts: &'a Extracts,
     exchange: Uuid,
     schema: SchemaRef,
@@ -57,7 +56,7 @@ pub struct Shuffle<'a> {
 
 impl<'a> Shuffle<'a> {
     /// Begins. `secret` decides the order; it must be used for nothing else and kept by nobody.
-    pub fn begin(extracts: &'a Extracts, exchange: Uuid, schema: SchemaRef, secret: [u8; 32]) -> Self {
+    pub(crate) fn begin(extracts: &'a Extracts, exchange: Uuid, schema: SchemaRef, secret: [u8; 32]) -> Self {
         Self {
             extracts,
             exchange,
@@ -75,7 +74,7 @@ impl<'a> Shuffle<'a> {
     ///
     /// # Errors
     /// [`ShuffleFault`]; [`SpoolFault::Full`] in it when there is no room.
-    pub fn push(&mut self, rows: RecordBatch) -> Result<(), ShuffleFault> {
+    pub(crate) fn push(&mut self, rows: RecordBatch) -> Result<(), ShuffleFault> {
         self.held += rows.num_rows();
         self.hand.push(rows);
         if self.held >= HAND_ROWS { self.spread() } else { Ok(()) }
@@ -85,7 +84,7 @@ impl<'a> Shuffle<'a> {
     ///
     /// # Errors
     /// What `each` stops with, and what `failed` makes of a [`ShuffleFault`].
-    pub fn deal<E>(
+    pub(crate) fn deal<E>(
         mut self,
         mut each: impl FnMut(&RecordBatch) -> Result<(), E>,
         failed: impl Fn(ShuffleFault) -> E,

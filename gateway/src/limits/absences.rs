@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::quota::QuotaKey;
 
 /// Below so many rows within the hour nothing is refused: the first question may well be about somebody who has just moved here.
-pub const ROWS_MIN: u64 = 20;
+pub(crate) const ROWS_MIN: u64 = 20;
 /// Minutes that are looked at, the running one among them.
-pub const MINUTES: i64 = 60;
+pub(crate) const MINUTES: i64 = 60;
 const MINUTE_US: i64 = 60_000_000;
 
 /// One comparison as the log tells it.

@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 
 /// What may be held, and what is.
 #[derive(Debug)]
-pub struct Memory {
+pub(crate) struct Memory {
     bytes_max: u64,
     taken: Mutex<Taken>,
 }
@@ -25,7 +25,7 @@ struct Taken {
 
 impl Memory {
     /// So many bytes in all, of which half are one partner's share.
-    pub fn new(bytes_max: NonZeroU64) -> Self {
+    pub(crate) fn new(bytes_max: NonZeroU64) -> Self {
         Self {
             bytes_max: bytes_max.get(),
             taken: Mutex::default(),
@@ -33,7 +33,7 @@ impl Memory {
     }
 
     /// Nothing yet, of that partner.
-    pub fn hold(self: &Arc<Self>, partner: &str) -> Holding {
+    pub(crate) fn hold(self: &Arc<Self>, partner: &str) -> Holding {
         Holding {
             memory: Arc::clone(self),
             partner: partner.to_owned(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// So much in a period, and as much at once. What is charged beyond that has to be waited for.
 #[derive(Debug)]
-pub struct Debt {
+pub(crate) struct Debt {
     /// The time that one unit weighs.
     unit: Duration,
     period: Duration,
@@ -20,7 +20,7 @@ pub struct Debt {
 
 impl Debt {
     /// Nothing yet.
-    pub fn new(most: NonZeroU32, period: Duration) -> Self {
+    pub(crate) fn new(most: NonZeroU32, period: Duration) -> Self {
         Self {
             unit: period / most.get(),
             period,
@@ -29,13 +29,13 @@ impl Debt {
     }
 
     /// Charges that much, whether there is room or not: it is done already.
-    pub fn charge(&self, units: u32, now: Instant) {
+    pub(crate) fn charge(&self, units: u32, now: Instant) {
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         *until = Some(self.with(*until, units, now));
     }
 
     /// Charges that much if there is room for it.
-    pub fn take(&self, units: u32, now: Instant) -> bool {
+    pub(crate) fn take(&self, units: u32, now: Instant) -> bool {
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         let later = self.with(*until, units, now);
         let fits = later.saturating_duration_since(now) <= self.period;
@@ -46,7 +46,7 @@ impl Debt {
     }
 
     /// How long one has to wait until there is room for one unit; none when there is.
-    pub fn wait(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn wait(&self, now: Instant) -> Option<Duration> {
         let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = self.with(until, 1, now).saturating_duration_since(now);
         wait.checked_sub(self.period).filter(|wait| !wait.is_zero())

@@ -16,10 +16,10 @@ use crate::clock::{day_of, midnight_us};
 use crate::journal::Tag;
 
 /// How often each subject was told about; the first half of a tag tells subjects apart as well as all of it does.
-pub type Times = HashMap<u64, u32>;
+pub(crate) type Times = HashMap<u64, u32>;
 
 /// The first half of a tag.
-pub fn short(tag: &Tag) -> u64 {
+pub(crate) fn short(tag: &Tag) -> u64 {
     tag.first_chunk().map_or(0, |half| u64::from_be_bytes(*half))
 }
 

@@ -34,7 +34,7 @@ const BEHIND: u32 = 1;
 ///
 /// # Errors
 /// See [`FeedFault`].
-pub fn read(file: &Path, form: Form, opening: &Opening, disclosed: &[String]) -> Result<Decoded, FeedFault> {
+pub(crate) fn read(file: &Path, form: Form, opening: &Opening, disclosed: &[String]) -> Result<Decoded, FeedFault> {
     let mut rows = Rows::open(file, form, &opening.columns)?;
     let mut decoded = Decoded::default();
     // One row behind the last part is enough to know the file for another.

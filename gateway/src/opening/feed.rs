@@ -20,7 +20,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Why a file could not be decoded.
 #[derive(Debug, thiserror::Error)]
-pub enum FeedFault {
+pub(crate) enum FeedFault {
     /// It cannot be read.
     #[error("it cannot be read")]
     File(#[from] std::io::Error),
@@ -31,7 +31,7 @@ pub enum FeedFault {
 
 /// What a file's columns hash to, and their values where they are wanted.
 #[derive(Default)]
-pub struct Decoded {
+pub(crate) struct Decoded {
     /// Rows of each part.
     pub(super) rows: Vec<u32>,
     /// Part digests by column.
@@ -50,7 +50,7 @@ impl std::fmt::Debug for Decoded {
 ///
 /// # Errors
 /// See [`FeedFault`].
-pub fn decode(
+pub(crate) fn decode(
     file: &Path,
     (record, layout): (&'static RecordType, &Layout),
     (wanted, today): (&[&'static str], i32),
@@ -83,7 +83,7 @@ pub fn decode(
 
 impl Decoded {
     /// Rows of the parts, as an opening has them.
-    pub fn parts(&self) -> String {
+    pub(crate) fn parts(&self) -> String {
         run_lengths(&self.rows)
     }
 

@@ -68,18 +68,14 @@ impl Worker {
     /// # Errors
     /// As a turn; then the stride is due again.
     pub(super) async fn end(&mut self, mut underway: Underway) -> Result<Moved, RelayFault> {
-        let item = underway.item.clone();
-        if underway.weighing.is_none() && self.journal.waits_before(&item).await.map_err(RelayFault::Inbox)? {
-            self.put_off(&item);
-            self.underway.insert(item.exchange, underway);
-            return Ok(Moved::default());
-        }
-        let begun = underway.progress.closing;
-        let mut weighing = if let Some(weighing) = underway.weighing.take() {
-            weighing
-        } else {
-            let aside = self.journal.aside_before(&item).await.map_err(RelayFault::Inbox)?;
-            Weighing::of(&item, begun, aside)
+        let mut weighing = match underway.weighing.take() {
+            Some(weighing) => weighing,
+            None if self.waits_before(&underway.item).await? => {
+                self.put_off(&underway.item);
+                self.underway.insert(underway.item.exchange, underway);
+                return Ok(Moved::default());
+            }
+            None => self.weighing(&underway).await?,
         };
         let counting = weighing.after.is_some();
         let strode = if counting {
@@ -89,7 +85,7 @@ impl Worker {
         };
         match strode {
             Ok(_) if counting && weighing.after.is_none() && self.is_too_much(&underway, &weighing) => {
-                Ok(self.refuse_to_close(&item, &weighing).await)
+                Ok(self.refuse_to_close(&underway.item, &weighing).await)
             }
             Ok((moved, false)) => {
                 self.seal_last(underway).await?;
@@ -101,7 +97,7 @@ impl Worker {
             }
             // All is closed, and the snapshot has ended: what is left of stamps the next end takes.
             Err(fault) if underway.progress.closed && fault.is_its_own() => {
-                self.leave_stamps(&item, &fault);
+                self.leave_stamps(&underway.item, &fault);
                 self.seal_last(underway).await?;
                 Ok(Moved::default())
             }
@@ -113,6 +109,16 @@ impl Worker {
                 Err(fault)
             }
         }
+    }
+
+    async fn waits_before(&self, item: &InboxItem) -> Result<bool, RelayFault> {
+        self.journal.waits_before(item).await.map_err(RelayFault::Inbox)
+    }
+
+    async fn weighing(&self, underway: &Underway) -> Result<Weighing, RelayFault> {
+        let aside = self.journal.aside_before(&underway.item).await;
+        let aside = aside.map_err(RelayFault::Inbox)?;
+        Ok(Weighing::of(&underway.item, underway.progress.closing, aside))
     }
 
     fn keep(&mut self, mut underway: Underway, weighing: Weighing) {

@@ -34,7 +34,12 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Serves until `stop`, then lets what is in flight end.
-pub async fn listen(listener: TcpListener, tls: Option<Arc<ServerConfig>>, router: Router, stop: CancellationToken) {
+pub(crate) async fn listen(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    router: Router,
+    stop: CancellationToken,
+) {
     let acceptor = tls.map(TlsAcceptor::from);
     let shares = Shares::new(PER_ADDRESS_MAX);
     let mut connections = JoinSet::new();

@@ -30,7 +30,7 @@ const MINUTE_US: i64 = 60_000_000;
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
-pub struct Service {
+pub(crate) struct Service {
     inner: Arc<Inner>,
 }
 
@@ -76,7 +76,7 @@ struct Telling {
 
 impl Service {
     /// A witness with this key, these logs and this store.
-    pub fn new(key: CosigningKey, logs: BTreeMap<String, Vec<KeySpan>>, store: Store, clock: Clock) -> Self {
+    pub(crate) fn new(key: CosigningKey, logs: BTreeMap<String, Vec<KeySpan>>, store: Store, clock: Clock) -> Self {
         Self {
             inner: Arc::new(Inner {
                 key,
@@ -90,7 +90,7 @@ impl Service {
     }
 
     /// Waits until the store failed. The process must end then: after a failed fsync nobody knows what is on disk.
-    pub async fn failed(&self) {
+    pub(crate) async fn failed(&self) {
         self.inner.broken.cancelled().await;
     }
 
@@ -169,7 +169,7 @@ impl Service {
 }
 
 /// The two calls.
-pub fn router(service: Service) -> Router {
+pub(crate) fn router(service: Service) -> Router {
     Router::new()
         .route("/add-checkpoint", post(add))
         .route("/{origin}/checkpoint", get(newest))

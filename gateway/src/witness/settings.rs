@@ -14,7 +14,7 @@ use crate::config::ConfigError;
 
 /// What a witness needs to know.
 #[derive(Clone, Debug)]
-pub struct WitnessSettings {
+pub(crate) struct WitnessSettings {
     /// Name of its key, for ever: cosignatures carry it.
     pub name: String,
     /// Seed of its key, 64 hex digits, mode 0400.
@@ -34,7 +34,7 @@ impl WitnessSettings {
     ///
     /// # Errors
     /// Every fault of the file.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable(path.into(), error))?;
         let folder = std::path::absolute(path)
             .ok()
@@ -47,7 +47,7 @@ impl WitnessSettings {
     ///
     /// # Errors
     /// Every fault of the text.
-    pub fn parse(file: &str, text: &str, folder: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(file: &str, text: &str, folder: &Path) -> Result<Self, ConfigError> {
         let (mut document, mut root) = Document::parse(file, text);
         let settings = read(&mut document, &mut root, folder);
         root.finish(&mut document);

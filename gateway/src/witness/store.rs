@@ -32,7 +32,7 @@ const SHOW: &str = "SELECT note FROM seen WHERE hash = ?1";
 
 /// A failure of the store; nothing was signed that anybody has seen.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreFault {
+pub(crate) enum StoreFault {
     /// There is no such file, or one where none may be.
     #[error("cannot {0} `{1}`")]
     File(&'static str, PathBuf, #[source] std::io::Error),
@@ -57,7 +57,7 @@ pub enum StoreFault {
 
 /// The store, one connection for all.
 #[derive(Debug)]
-pub struct Store {
+pub(crate) struct Store {
     connection: Mutex<Connection>,
 }
 
@@ -66,7 +66,7 @@ impl Store {
     ///
     /// # Errors
     /// When it is there already: a witness that forgets would sign a fork.
-    pub fn create(path: &Path) -> Result<(), StoreFault> {
+    pub(crate) fn create(path: &Path) -> Result<(), StoreFault> {
         let mut options = OpenOptions::new();
         let made = options.write(true).create_new(true).mode(0o600).open(path);
         made.map_err(|error| StoreFault::File("create", path.to_owned(), error))?;
@@ -82,7 +82,7 @@ impl Store {
     ///
     /// # Errors
     /// When there is none, another process has it, or it is not private.
-    pub fn open(path: &Path) -> Result<Self, StoreFault> {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreFault> {
         let metadata = std::fs::metadata(path).map_err(|error| StoreFault::File("open", path.to_owned(), error))?;
         let mode = metadata.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
@@ -105,7 +105,7 @@ impl Store {
     ///
     /// # Errors
     /// The outer one is ours, the inner one the log's.
-    pub fn add(
+    pub(crate) fn add(
         &self,
         request: &AddCheckpoint,
         keys: &[KeySpan],
@@ -144,7 +144,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn newest(&self, hash: &str) -> Result<Option<String>, StoreFault> {
+    pub(crate) fn newest(&self, hash: &str) -> Result<Option<String>, StoreFault> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(connection.query_row(SHOW, [hash], |row| row.get(0)).optional()?)
     }

@@ -29,7 +29,7 @@ const SKEW_MAX_MS: u64 = 2_000;
 const CLOCK_LEAF_EVERY_US: i64 = 3_600_000_000;
 
 /// Runs until it is dropped.
-pub async fn run(witnessing: Arc<Witnessing>, journal: Journal, clock: Clock, readiness: Readiness) {
+pub(crate) async fn run(witnessing: Arc<Witnessing>, journal: Journal, clock: Clock, readiness: Readiness) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

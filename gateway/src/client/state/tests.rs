@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{HOUR_US, KEY_KNOWN_US, PushState, Standing, state_path};
+use super::{Done, HOUR_US, KEY_KNOWN_US, PushState, Stamp, Standing, state_path};
 use crate::client::batch::Batch;
 
 const BATCH: Batch<'_> = Batch {
@@ -72,9 +72,19 @@ fn what_is_written_is_read_as_what_it_was() {
         Standing::Answered("x".to_owned()),
         Standing::Refused,
     ] {
+        let stamp = Stamp {
+            bytes: 1,
+            changed_us: 2,
+            companion_us: 3,
+        };
         let state = PushState {
             standing,
-            ..PushState::new(&BATCH)
+            done: Some(Done { accepted: true, stamp }),
+            ..PushState::new(&Batch {
+                manner: "snapshot",
+                content_type: "text/csv",
+                ..BATCH
+            })
         };
         state.save(&path).unwrap();
         assert_eq!(PushState::load(&path).unwrap(), Some(state));

@@ -27,7 +27,7 @@ async fn indexed(journal: &Journal, number: u128, noted: Option<&str>) {
 }
 
 fn history(bench: &Bench) -> IndexHistory {
-    IndexHistory::read(&bench.settings()).unwrap()
+    WrittenUnder::read(&bench.settings()).unwrap().index
 }
 
 async fn the_newest_indexed_exchange_whose_record_still_opens_says_which_keys_there_were(store: Store) {

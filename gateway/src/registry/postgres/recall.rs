@@ -307,7 +307,7 @@ impl Stride<'_> {
 
     /// Writes what is left of closings.
     async fn forget(&self, live: &mut Live, noted: &[Noted]) -> Result<(), RegistryFault> {
-        fn all<T>(noted: &[Noted], of: impl Fn(&Noted) -> T) -> Vec<T> {
+        fn all<'n, T>(noted: &'n [Noted], of: impl Fn(&'n Noted) -> T) -> Vec<T> {
             noted.iter().map(of).collect()
         }
         let query = sqlx::query(
@@ -318,7 +318,7 @@ impl Stride<'_> {
         )
         .bind(self.recall.record.as_str())
         .bind(self.recall.partner.as_str())
-        .bind(all(noted, |noted| noted.key.clone()))
+        .bind(all(noted, |noted| noted.key.as_str()))
         .bind(all(noted, |noted| noted.left.snapshot_leaf))
         .bind(all(noted, |noted| noted.left.deleted.map(|(source, ..)| source)))
         .bind(all(noted, |noted| noted.left.deleted.map(|(_, leaf, _)| leaf)))

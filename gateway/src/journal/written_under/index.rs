@@ -1,25 +1,22 @@
 //! Under which keys was the index of subjects written, and in which years? So that a key that is missing, or is another one, is found before anybody is searched for.
 //!
-//! Takes the settings of a journal; gives the years in which exchanges are indexed, what the newest of them say of the keys, and which years were destroyed by
+//! Takes the notes of a journal; gives the years in which exchanges are indexed, what the newest of them say of the keys, and which years were destroyed by
 //! right. The evidence record of each indexed exchange notes a check value of every year's key, and its leaf commits to the record, so nobody edits it
 //! unnoticed. Refuses nothing: what a version before this one sealed notes nothing.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use shuguan_ledger::leaf::{Event, Leaf};
 
-use super::evidence::INDEX_KEYS;
-use super::fault::JournalFault;
-use super::kek::Kek;
-use super::settings::JournalSettings;
-use super::statements;
-use super::vault::Vault;
-use super::views::Reader;
-use super::written_under::{Exchange, PAGES_MAX, newest_note, page};
+use super::notes::{Exchange, Notes, PAGES_MAX};
+use crate::journal::evidence::INDEX_KEYS;
+use crate::journal::fault::JournalFault;
+use crate::journal::statements;
+use crate::journal::views::Reader;
 use crate::pki::period;
 
 const STEP: &str = "look for the keys of the index";
+
 /// What the log and the evidence beside it say of the index's keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexHistory {
@@ -32,41 +29,39 @@ pub struct IndexHistory {
 }
 
 impl IndexHistory {
-    /// Reads a journal, which need not be open.
+    /// What a journal says of them.
     ///
     /// # Errors
-    /// When the journal cannot be read.
-    pub fn read(settings: &JournalSettings) -> Result<Self, JournalFault> {
-        let reader = Reader::open(&settings.place)?;
-        let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
-        let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
+    /// When it cannot be read.
+    pub(super) fn of(notes: &Notes) -> Result<Self, JournalFault> {
+        let noted = notes.newest(INDEX_KEYS, statements::EXCHANGES_BACK, is_indexed)?;
         Ok(Self {
-            noted: newest_note(&reader, &vault, INDEX_KEYS, (statements::EXCHANGES_BACK, is_indexed))?.text,
-            years: years(&reader)?,
-            shredded_before: shredded_before(&reader)?,
+            noted: noted.text,
+            years: years(notes)?,
+            shredded_before: shredded_before(&notes.reader)?,
         })
     }
 }
 
 /// From the first year of the log on, each in which an exchange is indexed.
-fn years(reader: &Reader) -> Result<BTreeSet<String>, JournalFault> {
+fn years(notes: &Notes) -> Result<BTreeSet<String>, JournalFault> {
     let (mut years, mut from) = (BTreeSet::new(), 0);
-    while let Some(found) = first_indexed(reader, from)? {
+    while let Some(found) = first_indexed(notes, from)? {
         let when_us = found.decoded.when();
         if is_indexed(&found.decoded.event) {
             years.insert(period::year(when_us));
         }
-        let next = reader.first_since(period::next_year_us(when_us))?;
+        let next = notes.reader.first_since(period::next_year_us(when_us))?;
         from = next.max(found.leaf + 1);
     }
     Ok(years)
 }
 
 /// The first exchange from a leaf on that is indexed, or the last one that was looked at; none when there is none at all.
-fn first_indexed(reader: &Reader, mut from: u64) -> Result<Option<Exchange>, JournalFault> {
+fn first_indexed(notes: &Notes, mut from: u64) -> Result<Option<Exchange>, JournalFault> {
     let mut last = None;
     for _ in 0..PAGES_MAX {
-        let mut exchanges = page(reader, statements::EXCHANGES_PAGE, from)?;
+        let mut exchanges = notes.page(statements::EXCHANGES_PAGE, from)?;
         if let Some(first) = exchanges.iter().position(|one| is_indexed(&one.decoded.event)) {
             return Ok(Some(exchanges.swap_remove(first)));
         }

@@ -1,6 +1,6 @@
 //! Are the key files those under which the journal was written?
 //!
-//! Takes the configuration, the master key and how the journal is opened, before it is; gives what is wrong with which file. A gateway with another master key
+//! Takes the configuration, the master key and what the journal says of both, before it is opened; gives what is wrong with which file. A gateway with another master key
 //! would give the same people other pseudonyms, and one with another key-encryption key seals payloads that nobody opens once the right file is back: neither
 //! starts. Where a key is lost for good, an empty file `<file>.lost` says so.
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use shuguan_policies::KeyRing;
 
 use crate::config::KeysSection;
-use crate::journal::{JournalFault, JournalSettings, WrittenUnder};
+use crate::journal::WrittenUnder;
 use crate::pki::PkiFault;
 
 /// What the journal says of the key files.
@@ -24,24 +24,16 @@ pub struct Compared {
 }
 
 /// Compares them.
-///
-/// # Errors
-/// When the journal cannot be read.
-pub(super) fn compare(
-    files: &KeysSection,
-    master: &[u8; 32],
-    settings: &JournalSettings,
-) -> Result<Compared, JournalFault> {
-    let written = WrittenUnder::read(settings)?;
+pub(super) fn compare(files: &KeysSection, master: &[u8; 32], written: &WrittenUnder) -> Compared {
     let check = KeyRing::from_master(master).check();
-    let is_master = written.master.map(|noted| noted == check);
+    let is_master = written.master.as_ref().map(|noted| *noted == check);
     let mut compared = Compared {
         proved: (is_master, written.opens) == (Some(true), Some(true)),
         ..Compared::default()
     };
     compared.add(&files.master, is_master, OTHER_PSEUDONYMS);
     compared.add(&files.key_encryption, written.opens, OPENS_NOTHING);
-    Ok(compared)
+    compared
 }
 
 impl Compared {

@@ -1,13 +1,29 @@
-//! Which volume of the log is written, and whether its year is over: for `/readyz`.
-//!
-//! Takes the journal and the time; gives one sentence. Refuses nothing: a volume whose year is over goes on until an operator orders the next one.
+//! The light of the volume: takes the journal and the time; gives which volume of the log is written, and whether its year is over. Refuses nothing: a year that is
+//! over is a notice and no fault, and the volume goes on until an operator orders the next one.
 
-use crate::edge::health::Light;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::edge::health::{Light, Readiness};
+use crate::exchange::Stations;
 use crate::journal::{Journal, Volume};
 use crate::pki::period;
 
+/// Tells it once a second, without end.
+pub(super) async fn watch(stations: Arc<Stations>, readiness: Readiness) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let mut volume = None;
+    loop {
+        tick.tick().await;
+        let now_us = stations.clock.now_us();
+        if let Some((light, said)) = describe(&stations.journal, &mut volume, now_us).await {
+            readiness.report("volume", light, said);
+        }
+    }
+}
+
 /// What is said of the volume; none while the journal cannot be read. `known` is what was read last, so that it is read once a volume.
-pub(super) async fn describe(journal: &Journal, known: &mut Option<Volume>, now_us: i64) -> Option<(Light, String)> {
+async fn describe(journal: &Journal, known: &mut Option<Volume>, now_us: i64) -> Option<(Light, String)> {
     if known.as_ref().is_none_or(|known| known.origin != *journal.origin()) {
         *known = journal.volumes().await.ok()?.pop();
     }

@@ -3,11 +3,12 @@
 //! Takes what is set aside, when that changed, and the newest exchanges that the journal says are relayed, once a minute; gives two lights of `/readyz`. A registry that was put back from a backup
 //! lacks them, and nothing else would say so. It is looked at while it answers; what exactly it lacks, `shuguan db fsck` tells.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::inbox_light;
+use super::inbox;
 use crate::edge::health::{Light, Readiness};
 use crate::exchange::Stations;
 use crate::registry::Standing;
@@ -18,7 +19,7 @@ const NEWEST: u32 = 64;
 const EVERY: Duration = Duration::from_mins(1);
 
 /// What is set aside, told within a second of when it is: it is read when something in the inbox moved, and once a minute for its age.
-pub(super) async fn watch_aside(stations: std::sync::Arc<Stations>, readiness: Readiness) {
+pub(super) async fn watch_aside(stations: Arc<Stations>, readiness: Readiness) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     let mut told: Option<(u64, Instant)> = None;
     loop {
@@ -29,7 +30,7 @@ pub(super) async fn watch_aside(stations: std::sync::Arc<Stations>, readiness: R
             continue;
         }
         if let Ok(aside) = stations.journal.list_set_aside(None).await {
-            let (light, said) = inbox_light::of_aside(&aside, stations.clock.now_us());
+            let (light, said) = inbox::of_aside(&aside, stations.clock.now_us());
             readiness.report("set-aside", light, said);
             told = Some((moves, Instant::now()));
         }
@@ -37,7 +38,7 @@ pub(super) async fn watch_aside(stations: std::sync::Arc<Stations>, readiness: R
 }
 
 /// Looks, and looks again after a minute, without end.
-pub(super) async fn watch(stations: std::sync::Arc<Stations>, readiness: Readiness) {
+pub(super) async fn watch(stations: Arc<Stations>, readiness: Readiness) {
     let mut tick = tokio::time::interval(EVERY);
     loop {
         tick.tick().await;
