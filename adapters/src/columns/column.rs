@@ -44,7 +44,8 @@ impl Column {
     }
 
     /// Appends the value of one more row.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one call a value is what this saves")]
+    #[inline(always)]
     pub(super) fn push(&mut self, value: &Value<'_>) {
         match (&mut self.values, value) {
             (Values::Text(texts), Value::Text(text)) => texts.append_value(text),
