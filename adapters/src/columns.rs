@@ -68,7 +68,8 @@ impl Columns {
     }
 
     /// Puts the next value of the row at hand, which is that of the column `slot`.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one call a value is what this saves")]
+    #[inline(always)]
     pub(crate) fn put(&mut self, slot: usize, value: &Value<'_>) {
         self.repeats.add(&mut self.print, value);
         if let Some(column) = self.under_way.get_mut(slot) {

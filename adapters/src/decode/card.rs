@@ -39,7 +39,7 @@ impl Cards {
         &'v mut self,
         slot: usize,
         value: &Value<'v>,
-        sent: &impl Fn(usize) -> Sent<'s>,
+        sent: &dyn Fn(usize) -> Sent<'s>,
         codes: &[Option<BTreeMap<String, String>>],
     ) -> Option<&'v str> {
         match value {
@@ -53,7 +53,7 @@ impl Cards {
         &'v mut self,
         slot: usize,
         number: &'v str,
-        sent: &impl Fn(usize) -> Sent<'s>,
+        sent: &dyn Fn(usize) -> Sent<'s>,
         codes: &[Option<BTreeMap<String, String>>],
     ) -> Option<&'v str> {
         let (kind, field) = (*self.types.get(slot)?)?;

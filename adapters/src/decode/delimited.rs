@@ -20,7 +20,7 @@ use self::fields::{Fields, Mark, split};
 use self::titles::Titles;
 use super::form::{PassedOver, TextForm, Undecodable};
 use super::header::{Names, Placed, Source};
-use super::judge::{Judge, Sent};
+use super::judge::{Judge, Sends, Sent};
 use super::sheet::{is_figure, is_label, telling};
 use super::trailer::Tally;
 use super::{DecodeLimits, SEARCH_FACTOR, Unreadable, secrecy};
@@ -485,12 +485,18 @@ fn begins_with_digit(fields: &Fields<'_>) -> bool {
 /// A text as spreadsheets keep it from becoming a number: `="3207"`.
 #[inline]
 fn plain(field: &str) -> &str {
-    let inner = || field.strip_prefix("=\"")?.trim_end().strip_suffix('"');
-    if field.starts_with('=') {
-        inner().unwrap_or(field)
+    if field.as_bytes().first() == Some(&b'=') {
+        unmarked(field)
     } else {
         field
     }
+}
+
+/// By itself: hardly a field begins so, and it is asked of every one.
+#[cold]
+fn unmarked(field: &str) -> &str {
+    let inner = || field.strip_prefix("=\"")?.trim_end().strip_suffix('"');
+    inner().unwrap_or(field)
 }
 
 fn judge_record(fields: &Fields<'_>, columns: &Placed, width: usize, line: u64, may_hold_nul: bool, judge: &mut Judge) {
@@ -499,11 +505,27 @@ fn judge_record(fields: &Fields<'_>, columns: &Placed, width: usize, line: u64, 
         return;
     }
     let clean = !may_hold_nul && !fields.has_marks();
-    judge.record(line, |place| match columns.source(place) {
-        Source::Column(column) if clean => Sent::Text(plain(fields.field(column))),
-        Source::Nothing => Sent::Missing,
-        Source::Column(_) | Source::Several => doubtful(fields, columns, place),
-    });
+    judge.record_of(line, &Read { fields, columns, clean });
+}
+
+/// A record with what its columns are read into.
+struct Read<'f, 'a> {
+    fields: &'f Fields<'a>,
+    columns: &'f Placed,
+    /// No character of it stands for something else.
+    clean: bool,
+}
+
+impl<'a> Sends<'a> for Read<'_, 'a> {
+    #[expect(clippy::inline_always, reason = "one call a value is what this saves")]
+    #[inline(always)]
+    fn sent(&self, place: usize) -> Sent<'a> {
+        match self.columns.source(place) {
+            Source::Column(column) if self.clean => Sent::Text(plain(self.fields.field(column))),
+            Source::Nothing => Sent::Missing,
+            Source::Column(_) | Source::Several => doubtful(self.fields, self.columns, place),
+        }
+    }
 }
 
 /// What a place says that is read from several columns, or in which something may be no character of a value.

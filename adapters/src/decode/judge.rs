@@ -132,6 +132,18 @@ pub(crate) enum Sent<'a> {
     Undecodable(u64),
 }
 
+/// A row that is asked for what it sends, by place.
+pub(crate) trait Sends<'a> {
+    fn sent(&self, place: usize) -> Sent<'a>;
+}
+
+impl<'a, F: Fn(usize) -> Sent<'a>> Sends<'a> for F {
+    #[inline]
+    fn sent(&self, place: usize) -> Sent<'a> {
+        self(place)
+    }
+}
+
 fn history(record: &RecordType, wanted: &[&'static str]) -> Vec<(usize, &'static str)> {
     let place = |(field, code): &(&'static str, &'static str)| {
         let slot = wanted.iter().position(|wanted| wanted == field)?;
@@ -254,24 +266,46 @@ impl Judge {
 
     /// One row that starts on `line`.
     pub(crate) fn record<'a>(&mut self, line: u64, sent: impl Fn(usize) -> Sent<'a>) {
+        self.record_of(line, &sent);
+    }
+
+    /// The same of a row whose answer may be compiled into the one place that asks for all of its fields, [`Judge::fill`]; wherever else it is
+    /// asked, for a field or two, it is asked through a pointer.
+    pub(crate) fn record_of<'a>(&mut self, line: u64, row: &impl Sends<'a>) {
         self.counts.rows += 1;
+        let sent = |place: usize| row.sent(place);
+        if !self.prejudge(line, &sent) {
+            return;
+        }
+        match self.constants.clone() {
+            None => {
+                let found = self.found(&sent);
+                self.row(line, &found, row);
+            }
+            Some(constants) => self.with_constants(line, &constants, &sent),
+        }
+    }
+
+    /// What is seen of a row before its fields are judged; `false` when it is a sum.
+    fn prejudge<'a>(&mut self, line: u64, sent: &dyn Fn(usize) -> Sent<'a>) -> bool {
         if self.marked.is_none() && self.mark.is_some_and(|mark| secrecy::is_secret(sent(mark))) {
             self.marked = Some(line);
         }
-        if self.is_sum(&sent) {
+        if self.is_sum(sent) {
             self.passed_over.footers += 1;
             self.counts.sums += 1;
-            return;
+            return false;
         }
         let today = self.today;
         let mut stated = self.stated.iter();
-        if let Some(other) = stated.find(|stated| stated.is_contradicted(today, &sent)) {
+        if let Some(other) = stated.find(|stated| stated.is_contradicted(today, sent)) {
             self.contradicted.get_or_insert((other.field(), line));
         }
-        let Some(constants) = self.constants.clone() else {
-            let found = self.found(&sent);
-            return self.row(line, &found, sent);
-        };
+        true
+    }
+
+    /// A row whose empty places a sender's constants fill.
+    fn with_constants<'a>(&mut self, line: u64, constants: &[Option<String>], sent: &dyn Fn(usize) -> Sent<'a>) {
         let filled = |place: usize| {
             let sent = sent(place);
             let is_empty = match sent {
@@ -288,16 +322,17 @@ impl Judge {
             Some(spreading) if spreading.spreads(place) => sent(place),
             _ => filled(place),
         });
-        self.row(line, &found, filled);
+        self.row(line, &found, &filled);
     }
 
     /// What spread fields are read from in a row.
-    fn found<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> Vec<(usize, Found)> {
+    fn found<'a>(&self, sent: &dyn Fn(usize) -> Sent<'a>) -> Vec<(usize, Found)> {
         let found = self.spreading.as_ref().map(|spreading| spreading.found(sent));
         found.unwrap_or_default()
     }
 
-    fn row<'a>(&mut self, line: u64, found: &[(usize, Found)], sent: impl Fn(usize) -> Sent<'a>) {
+    fn row<'a>(&mut self, line: u64, found: &[(usize, Found)], of: &impl Sends<'a>) {
+        let sent: &dyn Fn(usize) -> Sent<'a> = &|place| of.sent(place);
         let operation = self.operation.map(|place| self.operation_of(sent(place)));
         let operation = match (operation, &self.intent) {
             (Some(operation), Intent::Delta(_)) => operation.map(Some),
@@ -317,22 +352,24 @@ impl Judge {
             self.passed_over.partial += 1;
         }
         if found.is_empty() {
-            self.unfold(row, &operation, sent);
+            self.unfold(row, &operation, of);
             return;
         }
-        self.unfold(row, &operation, |slot| {
-            match found.iter().find(|(other, _)| *other == slot) {
+        self.unfold(
+            row,
+            &operation,
+            &|slot: usize| match found.iter().find(|(other, _)| *other == slot) {
                 None => sent(slot),
                 Some((_, Found::Place(place))) => sent(*place),
                 Some((_, Found::Text(text))) => Sent::Text(text),
                 Some((_, Found::TooLittle)) => Sent::Missing,
-            }
-        });
+            },
+        );
     }
 
     /// Whether all that a row says is that it is a sum, and figures. It is counted among the rows, since a number of records that somebody states may
     /// hold it.
-    fn is_sum<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> bool {
+    fn is_sum<'a>(&self, sent: &dyn Fn(usize) -> Sent<'a>) -> bool {
         let mut sums = false;
         (0..self.places).all(|place| match sent(place) {
             Sent::Missing => true,
@@ -346,22 +383,20 @@ impl Judge {
     }
 
     /// The records of a row.
-    fn unfold<'a>(
-        &mut self,
-        row: Row<'_>,
-        operation: &Result<Option<&'static str>, RejectCode>,
-        sent: impl Fn(usize) -> Sent<'a>,
-    ) {
+    fn unfold<'a>(&mut self, row: Row<'_>, operation: &Result<Option<&'static str>, RejectCode>, of: &impl Sends<'a>) {
         let Some(unfolding) = self.unfolding.clone() else {
-            self.judge(row, operation, sent);
+            self.judge(row, operation, of);
             return;
         };
-        for member in unfolding.members(&sent) {
+        let sent: &dyn Fn(usize) -> Sent<'a> = &|place| of.sent(place);
+        for member in unfolding.members(sent) {
             let row = Row {
                 member: Some(member),
                 ..row
             };
-            self.judge(row, operation, |slot| member.place(slot).map_or(Sent::Missing, &sent));
+            self.judge(row, operation, &|slot: usize| {
+                member.place(slot).map_or(Sent::Missing, sent)
+            });
         }
     }
 
@@ -418,21 +453,16 @@ impl Judge {
         operation::parse(text).ok_or(RejectCode::UnknownOperation)
     }
 
-    fn judge<'a>(
-        &mut self,
-        row: Row<'_>,
-        operation: &Result<Option<&'static str>, RejectCode>,
-        sent: impl Fn(usize) -> Sent<'a>,
-    ) {
+    fn judge<'a>(&mut self, row: Row<'_>, operation: &Result<Option<&'static str>, RejectCode>, of: &impl Sends<'a>) {
         let filled = match operation {
             Err(code) => Err(Fault {
                 field: Some(operation::NAME),
                 code: *code,
                 offset: None,
             }),
-            Ok(Some(operation::DELETE)) => self.fill_bare(&sent, operation::DELETE),
-            Ok(Some(operation)) => self.fill(&sent).map(|()| self.put_operation(operation)),
-            Ok(None) => self.fill_within(&sent),
+            Ok(Some(operation::DELETE)) => self.fill_bare(&|place| of.sent(place), operation::DELETE),
+            Ok(Some(operation)) => self.fill(of).map(|()| self.put_operation(operation)),
+            Ok(None) => self.fill_within(of),
         };
         match filled {
             Ok(()) => {
@@ -454,7 +484,7 @@ impl Judge {
                 // A snapshot that holds a bad record still holds it; one of history it does not.
                 if named
                     && matches!(self.intent, Intent::Snapshot(..))
-                    && self.fill_bare(&sent, operation::NAMED).is_ok()
+                    && self.fill_bare(&|place| of.sent(place), operation::NAMED).is_ok()
                     && !self.is_history()
                 {
                     self.append();
@@ -484,8 +514,8 @@ impl Judge {
     }
 
     /// A record of an upsert, or of a snapshot, which must lie within its scope.
-    fn fill_within<'a>(&mut self, sent: &impl Fn(usize) -> Sent<'a>) -> Result<(), Fault> {
-        self.fill(sent)?;
+    fn fill_within<'a>(&mut self, of: &impl Sends<'a>) -> Result<(), Fault> {
+        self.fill(of)?;
         let Intent::Snapshot(scope, _) = &self.intent else {
             return Ok(());
         };
@@ -510,7 +540,7 @@ impl Judge {
 
     /// A record of which only the keys matter: the other fields are left out, apart from those that were asked for, which are left out when they
     /// are not as they should be.
-    fn fill_bare<'a>(&mut self, sent: &impl Fn(usize) -> Sent<'a>, operation: &'static str) -> Result<(), Fault> {
+    fn fill_bare<'a>(&mut self, sent: &dyn Fn(usize) -> Sent<'a>, operation: &'static str) -> Result<(), Fault> {
         self.columns.begin();
         for (slot, field) in self.fields.iter().enumerate() {
             let is = |flags: &[bool]| flags.get(slot).copied().unwrap_or_default();
@@ -596,10 +626,10 @@ impl Judge {
     }
 
     /// Brings the wanted values into the row, in order.
-    fn fill<'a>(&mut self, sent: &impl Fn(usize) -> Sent<'a>) -> Result<(), Fault> {
+    fn fill<'a>(&mut self, of: &impl Sends<'a>) -> Result<(), Fault> {
         self.columns.begin();
         for (slot, field) in self.fields.iter().enumerate() {
-            let text = match sent(slot) {
+            let text = match of.sent(slot) {
                 Sent::Text(text) if text.len() <= self.limits.field_bytes_max => text,
                 other => untold(field, other)?,
             };
@@ -618,7 +648,7 @@ impl Judge {
                 &closely
             };
             self.rules.note(slot, value);
-            match self.cards.raised(slot, value, sent, &self.codes) {
+            match self.cards.raised(slot, value, &|place| of.sent(place), &self.codes) {
                 Some(number) => self.columns.put(slot, &Value::Text(number)),
                 None => self.columns.put(slot, value),
             }

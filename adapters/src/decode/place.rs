@@ -167,7 +167,7 @@ impl Member {
         self.from.get(slot).copied().flatten()
     }
 
-    fn is_there<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> bool {
+    fn is_there<'a>(&self, sent: &dyn Fn(usize) -> Sent<'a>) -> bool {
         self.telling.iter().any(|place| match sent(*place) {
             Sent::Missing => false,
             Sent::Text(text) => !value::says_nothing(text),
@@ -234,7 +234,7 @@ impl Unfolding {
     }
 
     /// The records of a row; one at least.
-    pub(crate) fn members<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> Vec<&Member> {
+    pub(crate) fn members<'a>(&self, sent: &dyn Fn(usize) -> Sent<'a>) -> Vec<&Member> {
         let folded = self.columns.iter().any(|place| !matches!(sent(*place), Sent::Missing));
         if !folded {
             return vec![&self.plain];
@@ -255,7 +255,7 @@ impl Unfolding {
         there
     }
 
-    fn same<'a>(&self, one: &Member, other: &Member, sent: &impl Fn(usize) -> Sent<'a>) -> bool {
+    fn same<'a>(&self, one: &Member, other: &Member, sent: &dyn Fn(usize) -> Sent<'a>) -> bool {
         let text = |member: &Member| match sent(member.place(self.told_by?)?) {
             Sent::Text(text) => Some(value::trimmed(text)),
             Sent::Missing | Sent::Bad(_) | Sent::Undecodable(_) => None,

@@ -83,8 +83,9 @@ impl Spreading {
     }
 
     /// What the spread fields of the row are read from, by slot; those are left out that have a column of their own or nothing at all.
-    pub(crate) fn found<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> Vec<(usize, Found)> {
-        let fields = self.fields.iter().filter(|columns| says_nothing(sent(columns.slot)));
+    pub(crate) fn found<'a>(&self, sent: &dyn Fn(usize) -> Sent<'a>) -> Vec<(usize, Found)> {
+        let lacks = |columns: &&Columns| says_nothing(sent(columns.slot));
+        let fields = self.fields.iter().filter(lacks);
         fields
             .filter_map(|columns| Some((columns.slot, columns.found(sent)?)))
             .collect()
@@ -92,7 +93,7 @@ impl Spreading {
 }
 
 impl Columns {
-    fn found<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> Option<Found> {
+    fn found<'a>(&self, sent: &dyn Fn(usize) -> Sent<'a>) -> Option<Found> {
         let says = |place: &usize| !says_nothing(sent(*place));
         if !self.places.iter().any(says) {
             return None;
@@ -108,7 +109,7 @@ impl Columns {
         Some(found.unwrap_or(Found::TooLittle))
     }
 
-    fn joined<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> Option<Found> {
+    fn joined<'a>(&self, sent: &dyn Fn(usize) -> Sent<'a>) -> Option<Found> {
         let (first, rest) = self.places.split_first()?;
         let is_bad = |place: &&usize| matches!(sent(**place), Sent::Bad(_) | Sent::Undecodable(_));
         if let Some(bad) = self.places.iter().find(is_bad) {
@@ -146,7 +147,7 @@ impl Choice {
     }
 
     /// The column that counts.
-    fn column<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> Option<usize> {
+    fn column<'a>(&self, sent: &dyn Fn(usize) -> Sent<'a>) -> Option<usize> {
         let text = said(sent(self.place))?;
         let text = self
             .own

@@ -50,7 +50,7 @@ impl Stated {
     }
 
     /// Whether a row says something else.
-    pub(super) fn is_contradicted<'a>(&self, today: i32, sent: impl Fn(usize) -> Sent<'a>) -> bool {
+    pub(super) fn is_contradicted<'a>(&self, today: i32, sent: &dyn Fn(usize) -> Sent<'a>) -> bool {
         let Sent::Text(text) = sent(self.place) else {
             return false;
         };
