@@ -10,6 +10,7 @@
 //! | `judge` | signatures and serial → vouched, or refused |
 //! | `history` | what the log says was in force |
 //! | `folder` | a bundle into its folder, whole or not at all |
+//! | `past` | the plans that exchanges ran on, kept and found again |
 //! | `keeper` | the bundle in force; submitting, reloading, revoking |
 
 pub mod folder;
@@ -17,6 +18,7 @@ pub mod history;
 pub mod judge;
 pub mod keeper;
 pub mod key;
+pub mod past;
 
 pub use history::History;
 pub use judge::{BundleRefused, Signer, Vouched, judge};

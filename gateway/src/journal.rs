@@ -63,6 +63,7 @@ mod log_time;
 mod nonces;
 mod numbers;
 mod packing;
+mod past_plans;
 mod payload;
 mod proofread;
 mod prune;
@@ -555,6 +556,7 @@ impl Journal {
     async fn submit(&self, work: Work) -> Result<Answer, SealError> {
         let bytes = match &work {
             Work::Seal(prepared) => prepared.weight(),
+            Work::KeepPlans(plans) => plans.iter().map(|(hash, bytes)| hash.len() + bytes.len()).sum(),
             _ => 1_024,
         };
         let (done, answer) = oneshot::channel();

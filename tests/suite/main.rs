@@ -27,6 +27,7 @@ mod openings;
 mod operator;
 mod oracles;
 mod outages;
+mod past_grants;
 mod people;
 mod persons;
 mod policies;
