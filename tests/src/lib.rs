@@ -5,6 +5,7 @@
 
 mod cut;
 mod deployment;
+mod disk;
 mod http;
 mod postgres;
 mod process;
@@ -14,6 +15,7 @@ mod witness;
 
 pub use cut::Cut;
 pub use deployment::{Deployment, Running, binary, eventually};
+pub use disk::SmallDisk;
 pub use http::{Answer, Call, Connection, Download, Identity, Refused, Unfinished, reset_unfinished};
 pub use postgres::Postgres;
 pub use process::status_kib;

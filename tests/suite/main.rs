@@ -8,6 +8,7 @@ mod crash;
 mod crash_modes;
 mod deep;
 mod differences;
+mod disks;
 mod docs;
 mod drop;
 mod extracts;
