@@ -140,7 +140,7 @@ pub use shared::Backlog;
 pub use subjects::{SubjectWriter, Subjects, Tag};
 pub use succession::{NotSucceeded, Shown, Succession, succeed};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
-pub use volumes::{Closing, NAME_MAX, Volume, VolumeOrder};
+pub use volumes::{Closing, NAME_MAX, Volume, VolumeOrder, log_of};
 pub use written_under::WrittenUnder;
 
 use crate::clock::{self, Clock};
