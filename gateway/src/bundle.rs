@@ -10,6 +10,7 @@
 //! | `judge` | signatures and serial → vouched, or refused |
 //! | `history` | what the log says was in force |
 //! | `folder` | a bundle into its folder, whole or not at all |
+//! | `past` | the plans that exchanges ran on, kept and found again |
 //! | `keeper` | the bundle in force; submitting, reloading, revoking |
 
 pub(crate) mod folder;
@@ -17,6 +18,7 @@ pub(crate) mod history;
 pub(crate) mod judge;
 pub(crate) mod keeper;
 pub(crate) mod key;
+pub(crate) mod past;
 
 pub(crate) use history::History;
 pub(crate) use judge::{BundleRefused, Vouched, judge};

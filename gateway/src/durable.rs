@@ -43,6 +43,11 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     options.read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
+/// Whether a disk had no room, or no more for this user.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// The path with something behind its name: `NAME` and `suffix`.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();

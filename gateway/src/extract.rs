@@ -23,7 +23,7 @@ use crate::exchange::asked::Granted;
 use crate::journal::Sealed;
 use crate::refusal::Refusal;
 use shuguan_policies::PolicySet;
-use spool::{Room, SpoolFault, SpoolWriter, Spooled};
+use spool::{CHUNK_BYTES, Room, SpoolFault, SpoolWriter, Spooled};
 
 /// Extracts of one partner that are prepared or kept at once: one each quarter of an hour, and as many again, for a day.
 const KEPT_PER_PARTNER_MAX: usize = 192;
@@ -148,6 +148,17 @@ impl Extracts {
     pub fn spool(&self, exchange: Uuid) -> Result<SpoolWriter, SpoolFault> {
         let path = self.folder.join(format!("{exchange}.spool"));
         SpoolWriter::create(&path, exchange, Arc::clone(&self.room))
+    }
+
+    /// Whether the disk takes anything: one piece is written, takes nothing of the room of others, and is gone when this returns.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn try_disk(&self, exchange: Uuid) -> Result<(), SpoolFault> {
+        let path = self.folder.join(format!("{exchange}-try.spool"));
+        let mut writer = SpoolWriter::create(&path, exchange, Arc::new(Room::of(u64::MAX)))?;
+        writer.write(&vec![0; CHUNK_BYTES])?;
+        writer.finish().map(drop)
     }
 
     /// A file for its rows until they have their order.

@@ -62,6 +62,7 @@ mod log_time;
 mod nonces;
 mod numbers;
 mod packing;
+mod past_plans;
 mod payload;
 mod proofread;
 mod prune;
@@ -137,7 +138,7 @@ pub use shared::Backlog;
 pub use subjects::{SubjectWriter, Subjects, Tag};
 pub use succession::{NotSucceeded, Shown, Succession, succeed};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
-pub use volumes::{Closing, NAME_MAX, Volume, VolumeOrder};
+pub use volumes::{Closing, NAME_MAX, Volume, VolumeOrder, log_of};
 pub use written_under::{IndexHistory, WrittenUnder};
 
 use crate::clock::{self, Clock};
@@ -265,9 +266,11 @@ impl Journal {
             );
         }
         let orphans = recovery::remove_orphans(&store, &settings.payloads)?;
-        if let Some(database) = settings.place.file() {
-            commits::clear_room(database);
-        }
+        let beside = settings.place.file().and_then(Path::parent);
+        beside
+            .into_iter()
+            .chain([&*settings.payloads])
+            .for_each(commits::clear_room);
         tracing::info!(
             leaf.count = recovered.edge.size(),
             payload.orphans = orphans,
@@ -406,12 +409,15 @@ impl Journal {
     /// # Errors
     /// [`JournalFault::Column`] for a column type that the evidence has no form for.
     pub fn begin_payload(&self, exchange: Uuid, schema: SchemaRef) -> Result<PayloadWriter, JournalFault> {
-        PayloadWriter::begin(exchange, schema, &self.inner.kek, Arc::clone(&self.inner.payloads))
+        let folder = Arc::clone(&self.inner.payloads);
+        let writer = PayloadWriter::begin(exchange, schema, &self.inner.kek, folder)?;
+        Ok(writer.telling(commits::Teller::of(&self.inner.shared)))
     }
 
     /// Begins the index of an exchange's subjects. Its file, if it needs one, is removed when the exchange is not sealed.
     pub fn begin_subjects(&self, exchange: Uuid) -> SubjectWriter {
-        SubjectWriter::begin(exchange, Arc::clone(&self.inner.payloads))
+        let writer = SubjectWriter::begin(exchange, Arc::clone(&self.inner.payloads));
+        writer.telling(commits::Teller::of(&self.inner.shared))
     }
 
     /// Seals a refusal, or counts it (design 10.6). None: counted.
@@ -553,6 +559,7 @@ impl Journal {
     async fn submit(&self, work: Work) -> Result<Answer, SealError> {
         let bytes = match &work {
             Work::Seal(prepared) => prepared.weight(),
+            Work::KeepPlans(plans) => plans.iter().map(|(hash, bytes)| hash.len() + bytes.len()).sum(),
             _ => 1_024,
         };
         let (done, answer) = oneshot::channel();

@@ -55,7 +55,7 @@ refusals! {
     TooManyAtOnce "SG2111" "too-many-at-once" "并发请求过多" "more requests at once than this partner may have" "wait for one of them to end";
     InboxFull "SG2112" "inbox-full" "待入库队列已满" "the inbox, or the half of it that one partner may hold, is full; the registry is behind" "repeat after the time in `Retry-After`";
     InboxOverdue "SG2122" "inbox-overdue" "已受理批次待入库超时" "a batch of yours waits for the registry for longer than any may; it is kept, and nothing new is taken until it is in" "keep the batch and repeat after the time in `Retry-After`; the operator sees what holds the registry up: `shuguan relay status`";
-    SpoolFull "SG2121" "spool-full" "提取暂存空间已满" "prepared extracts fill the room that they may take" "fetch what is ready, and ask again after the time in `Retry-After`; the operator sets `spool_bytes_max`";
+    SpoolFull "SG2121" "spool-full" "提取暂存空间已满" "prepared extracts fill the room that they may take, or that their disk has" "fetch what is ready, and ask again after the time in `Retry-After`; the operator makes room on the disk, or sets `spool_bytes_max`";
     ModeUnsupported "SG2113" "mode-unsupported" "不支持的交换方式" "this `Exchange-Mode` is not offered" "send `upsert`, `delta` or `snapshot`, or leave the header out";
     NotFound "SG2114" "not-found" "未找到" "there is no such thing, or it is not yours" "compare the id or path with the one that was answered; an exchange shows to its own partner alone: `shuguan status EXCHANGE`; types and datasets of yours: `shuguan catalog`";
     MethodNotAllowed "SG2115" "method-not-allowed" "方法不允许" "this route does not take this method" "`shuguan push` and `shuguan pull` use the methods that are taken: `shuguan push --help`";

@@ -12,7 +12,7 @@ use ring::hmac::HMAC_SHA256;
 use toml::Spanned;
 use zeroize::Zeroizing;
 
-use crate::canonical::Canonical;
+use crate::canonical::{Canonical, Reading};
 use crate::document::{Document, Table, nearest};
 use crate::hex::hex;
 use crate::mac::Mac;
@@ -98,6 +98,22 @@ impl Key {
             .text(self.algorithm.name())
             .integer(u64::from(self.epoch));
         out.text(&self.partner).text(&self.purpose).text(self.domain.name());
+    }
+
+    /// What [`Key::encode`] wrote.
+    pub(crate) fn decode(from: &mut Reading<'_>) -> Option<Self> {
+        let (id, algorithm, epoch) = (from.owned()?, from.text()?, from.integer()?);
+        let (partner, purpose, domain) = (from.owned()?, from.owned()?, from.text()?);
+        Some(Self {
+            id,
+            algorithm: Algorithm::ALL.into_iter().find(|one| one.name() == algorithm)?,
+            epoch: epoch.try_into().ok()?,
+            partner,
+            purpose,
+            domain: [Domain::Person, Domain::Unit]
+                .into_iter()
+                .find(|one| one.name() == domain)?,
+        })
     }
 }
 

@@ -11,6 +11,7 @@ pub mod bucket;
 pub mod constant;
 pub mod date;
 pub mod date_shift;
+mod decode;
 pub mod equal;
 pub mod exists;
 pub mod map;

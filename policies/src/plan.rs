@@ -22,8 +22,13 @@ use crate::terms::{Basis, Grantee, Hours, Limits, Obligations, Place, Terms, Val
 
 mod compare;
 mod manifest;
+mod past;
 
 pub use manifest::{Given, Manifest};
+pub use past::{PastColumn, PastPlan};
+
+/// First line of the bytes that are hashed.
+const PLAN_DOMAIN: &str = "shuguan.plan.v1";
 
 /// How an output column comes about.
 #[derive(Clone, Debug)]
@@ -127,7 +132,7 @@ impl Plan {
             hash: [0; 32],
             released: [0; 32],
         };
-        let mut canonical = Canonical::new("shuguan.plan.v1");
+        let mut canonical = Canonical::new(PLAN_DOMAIN);
         plan.encode(&mut canonical);
         plan.hash = canonical.hash();
         let mut canonical = Canonical::new("shuguan.released.v1");

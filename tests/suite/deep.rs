@@ -140,6 +140,7 @@ async fn what_was_written_past_the_relay_is_named_by_exchange(
         past(&restored);
         assert_eq!(fsck(gateway, &["--deep"]).0, 0, "{what}: it is as it was");
     }
+    a_recall_that_waits_is_named(gateway, (&running, id), &second, past).await;
     // What a snapshot mends is counted like any other push, so the difference stays.
     past(&format!("DELETE FROM {TABLE} WHERE {}", person(0)));
     let whole: Vec<u8> = (0..10).flat_map(|n| resident(&nobody(n), "丙")).collect();
@@ -154,6 +155,58 @@ async fn what_was_written_past_the_relay_is_named_by_exchange(
     assert_eq!((code, findings), (6, vec![found("open-rows", None, 11, 10)]));
     past("DROP TABLE IF EXISTS kept");
     assert_eq!(running.stop(), Some(0));
+}
+
+/// What it will take back is no finding, also a row that somebody else put under its name; then it is carried out, and nothing is to be said.
+async fn a_recall_that_waits_is_named(
+    gateway: &Deployment,
+    (running, id): (&Running<'_>, fn(&str) -> String),
+    push: &str,
+    past: Past<'_>,
+) {
+    let operator = |act: &str| {
+        let (code, _, error) = gateway.shuguan(&["relay", act, "-c", "officers/operator-li.toml"]);
+        assert_eq!(code, 0, "{error}");
+    };
+    operator("pause");
+    let recall = Call::new(http::Method::POST, format!("/v1/exchanges/{push}/recall"))
+        .header("idempotency-key", "back")
+        .header("content-type", "application/json")
+        .body(r#"{"why":"wrong-batch"}"#);
+    let answer = running.call(recall, &gateway.partner(POLICE)).await.unwrap();
+    assert_eq!(answer.status, 202, "{:?}", answer.body);
+    let recall = answer.json()["exchange"].as_str().unwrap().to_owned();
+    let was = format!("(SELECT exchange FROM relay_progress WHERE leaf = {TABLE}._leaf)");
+    past(&format!(
+        "UPDATE {TABLE} SET _exchange = {} WHERE _exchange <> {}",
+        id(push),
+        id(push)
+    ));
+    for (more, holds) in [(&[][..], Value::Null), (&["--deep"][..], 10.into())] {
+        let (code, findings, document) = fsck(gateway, more);
+        assert_eq!((code, findings), (0, vec![]), "{more:?}");
+        let known = document["known"].as_array().unwrap();
+        assert_eq!(
+            (known.len(), &known[0]["what"]),
+            (1, &"recall-waits".into()),
+            "{document}"
+        );
+        assert_eq!(
+            (&known[0]["exchange"], &known[0]["holds"]),
+            (&recall.clone().into(), &holds)
+        );
+    }
+    let (_, out, error) = gateway.shuguan(&["db", "fsck", "--deep", "-c", "shuguan.toml"]);
+    assert!(
+        format!("{out}{error}").contains("shuguan relay resume ends a pause"),
+        "{error}"
+    );
+    past(&format!("UPDATE {TABLE} SET _exchange = {was}"));
+    operator("resume");
+    eventually("it is carried out", 30, || gateway.leaves_of("recalled").len() == 1);
+    let (code, findings, document) = fsck(gateway, &["--deep"]);
+    assert_eq!((code, findings), (0, vec![]));
+    assert!(document["known"].is_null(), "{document}");
 }
 
 #[test]

@@ -23,10 +23,18 @@ fn person(gateway: &Deployment, officer: &str, number: &str, more: &[&str]) -> (
     (code, serde_json::from_str(&out).unwrap_or(Value::String(out)), error)
 }
 
-fn found(gateway: &Deployment, number: &str) -> Vec<Value> {
+/// The exchanges in which the person was found, newest first.
+pub(crate) fn found(gateway: &Deployment, number: &str) -> Vec<Value> {
     let (code, document, error) = person(gateway, AUDITOR, number, &["--json"]);
     assert_eq!(code, 0, "{error}");
     document["items"].as_array().unwrap().clone()
+}
+
+/// The report for the person.
+pub(crate) fn report(gateway: &Deployment, number: &str) -> String {
+    let (code, report, error) = person(gateway, AUDITOR, number, &["--report", "-"]);
+    assert_eq!(code, 0, "{error}");
+    report.as_str().unwrap().to_owned()
 }
 
 async fn push(running: &Running<'_>, gateway: &Deployment, people: std::ops::Range<u32>) -> String {
@@ -83,9 +91,7 @@ fn an_officer_learns_who_sent_and_who_received_a_person_and_the_number_is_nowher
         assert_eq!(found(&gateway, &nobody(400)).len(), 0);
 
         // The report is for the person, and does not repeat the number.
-        let (code, report, error) = person(&gateway, AUDITOR, &nobody(1), &["--report", "-"]);
-        assert_eq!(code, 0, "{error}");
-        let report = report.as_str().unwrap();
+        let report = report(&gateway, &nobody(1));
         assert!(
             report.contains("涉及的交换：3 次") && report.contains("社会保险法第57条第3款"),
             "{report}"

@@ -7,6 +7,7 @@
 //! | Step | What | A crash after it leaves |
 //! |---|---|---|
 //! | 1 | judged, compiled, compared with the registry | nothing |
+//! | 1a | what its plans release is kept (`past`) | plans of a bundle that was not loaded, which no leaf names |
 //! | 2 | the registry's writer knows the columns of both bundles | nothing |
 //! | 3 | a submitted bundle is installed in its folder | the new bundle, signed: the next start loads it and seals its leaf |
 //! | 4 | the `loaded` leaf is durable | the same, and the log says so |
@@ -25,6 +26,7 @@ use tokio::sync::Mutex;
 use super::folder::{self, Installed};
 use super::history::History;
 use super::judge::{Bench, BundleRefused, EVEN_OUT, Signer, Vouched, judge};
+use super::past;
 use crate::clock;
 use crate::edge::health::Light;
 use crate::edge::signers::Signers;
@@ -150,6 +152,7 @@ impl Keeper {
             turn: Mutex::new(history),
         };
         let mut history = keeper.turn.lock().await;
+        past::keep(&keeper.stations.journal, &vouched.set).await?;
         let before = history.newest().map(|load| load.bundle);
         keeper.seal(loaded(vouched, before, None, "start")).await?;
         if !vouched.accepted {
@@ -262,9 +265,11 @@ impl Keeper {
         work.await.map_err(Fault::from_error("judge a bundle"))
     }
 
-    /// Steps 2 to 5.
+    /// Steps 1a to 5.
     async fn enact(&self, ready: Ready, by: &str, install: bool) -> Result<u64, Stop> {
         let Ready { vouched, tables } = ready;
+        let kept = past::keep(&self.stations.journal, &vouched.set).await;
+        kept.map_err(unavailable)?;
         let before = self.stations.policies.load_full();
         if let Some(tables) = tables {
             let adopted = self.stations.registry.adopt(tables).await;

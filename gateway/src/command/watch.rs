@@ -17,36 +17,31 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use crate::client::batch::Batch;
+use crate::client::Client;
 use crate::client::declared::Declared;
-use crate::client::deliver::{Pushed, attempt_once, wait_before};
+use crate::client::deliver::attempt_once;
 use crate::client::outbox::{Item, Outbox, Said, beside};
 use crate::client::place::Place;
 use crate::client::progress::Progress;
-use crate::client::state::{Done, PushState, Standing};
+use crate::client::state::{PushState, Standing};
 use crate::client::tied::Tie;
 use crate::client::undelivered::Undelivered;
-use crate::client::{CallError, Client, connect};
 use crate::clock::Clock;
-use crate::durable::write_whole;
 
+mod conclude;
 mod fate;
 mod known;
 mod meant;
 mod refused;
 mod taken_back;
 
-use fate::{Fate, fate_of, has_changed, problem_csv, unheard, unread};
+use fate::{Fate, fate_of, has_changed, unread};
 use known::Known;
 use meant::meant;
 use taken_back::unless_taken_back;
 
 /// Keeps two watchers out of one folder.
 const LOCK: &str = ".shuguan-watch.lock";
-/// How long a folder rests after a refusal that is not about a file.
-const REST_US: i64 = 60_000_000;
-/// No quota is of more than a day.
-const DAY_S: u64 = 86_400;
 
 /// The choices of the command line.
 #[derive(Clone, Copy, Debug)]
@@ -240,134 +235,6 @@ impl Watcher<'_> {
             Err(Undelivered::Busy) => Ok(Fate::Changed),
             Err(Undelivered::Failed(failure)) => Err(failure),
         }
-    }
-
-    /// Writes down what became of a file; gives how long to wait when nothing can be sent now.
-    async fn conclude(
-        &mut self,
-        item: &Item,
-        folder: PathBuf,
-        fate: Fate,
-        place: &mut Place,
-    ) -> Result<Option<Duration>, Failure> {
-        match fate {
-            Fate::Accepted(pushed) => {
-                self.failures = 0;
-                if let Err(error) = self.write_rejects(&pushed, &beside(&item.file, "err")).await {
-                    return Ok(Some(self.later(item, &error)));
-                }
-                self.finish(item, place, true)?;
-                self.note_exit(if pushed.rejected > 0 { Exit::Partial } else { Exit::Done });
-                let line = json!({
-                    "state": "accepted", "record": item.said.record, "exchange": pushed.exchange, "index": pushed.index,
-                    "received": pushed.received, "accepted": pushed.accepted, "rejected": pushed.rejected,
-                    "filtered": pushed.filtered, "repeated": pushed.repeated, "replayed": pushed.replayed,
-                });
-                self.log(item, line);
-                Ok(None)
-            }
-            Fate::Known { exchange, by } => {
-                self.finish(item, place, true)?;
-                self.log(item, json!({ "state": "known", "exchange": exchange, "by": by }));
-                Ok(None)
-            }
-            Fate::Refused { code, title, report } => {
-                self.failures = 0;
-                self.refuse(item, place, &report)?;
-                self.note_exit(Exit::Refused);
-                self.log(item, json!({ "state": "refused", "code": code, "title": title }));
-                Ok(None)
-            }
-            Fate::Unheard(sent_us) => {
-                self.refuse(item, place, &problem_csv(&unheard(sent_us)))?;
-                self.note_exit(Exit::Unheard);
-                self.log(item, json!({ "state": "unheard", "sent": time::format(sent_us) }));
-                Ok(None)
-            }
-            Fate::Barred { code, title } => {
-                self.note_exit(Exit::Refused);
-                self.rest(folder, REST_US);
-                self.log(
-                    item,
-                    json!({ "state": "barred", "code": code, "title": title, "again_s": REST_US / 1_000_000 }),
-                );
-                Ok(None)
-            }
-            Fate::Spent { error, again_s } => {
-                self.failures = 0;
-                self.note_exit(Exit::Unreached);
-                let again_s = again_s.clamp(1, DAY_S);
-                self.rest(folder, i64::try_from(again_s * 1_000_000).unwrap_or(REST_US));
-                self.log_waiting(item, &error, again_s * 1_000);
-                Ok(None)
-            }
-            Fate::Unread(why) => {
-                self.tell_fault(item.file.clone(), why, Exit::Refused);
-                Ok(None)
-            }
-            Fate::Later(error) => Ok(Some(self.later(item, &error))),
-            Fate::Changed => {
-                self.log(item, json!({ "state": "changed" }));
-                Ok(None)
-            }
-        }
-    }
-
-    /// The report beside the file, which is not sent again while that is there.
-    fn refuse(&mut self, item: &Item, place: &mut Place, report: &str) -> Result<(), Failure> {
-        let err = beside(&item.file, "err");
-        write_whole(&err, report.as_bytes())
-            .map_err(|error| Failure::local(format!("cannot write `{}`", err.display())).because(error))?;
-        self.finish(item, place, false)
-    }
-
-    fn later(&mut self, item: &Item, error: &CallError) -> Duration {
-        self.failures = self.failures.saturating_add(1);
-        self.note_exit(Exit::Unreached);
-        let wait = wait_before(self.failures, error.retry().flatten());
-        let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        self.log_waiting(item, error, ms);
-        wait
-    }
-
-    /// Nothing of that folder is sent for so long.
-    fn rest(&mut self, folder: PathBuf, us: i64) {
-        self.resting.insert(folder, self.clock.now_us().saturating_add(us));
-    }
-
-    fn log_waiting(&self, item: &Item, error: &CallError, again_ms: u64) {
-        self.log(
-            item,
-            json!({ "state": "waiting", "why": error.to_string(), "again_ms": again_ms }),
-        );
-    }
-
-    /// The rejects of a batch that was accepted; without any, an `.err` of an earlier attempt goes away.
-    async fn write_rejects(&self, pushed: &Pushed, err: &Path) -> Result<(), CallError> {
-        let failed = |error: std::io::Error| CallError::Network(error.to_string());
-        if pushed.rejected == 0 {
-            return match std::fs::remove_file(err) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
-                _ => Ok(()),
-            };
-        }
-        let path = format!("/v1/exchanges/{}/rejects?format=csv", pushed.exchange);
-        let report = connect::read(self.client.get(&path, &[]).await?).await?;
-        write_whole(err, &report).map_err(failed)
-    }
-
-    /// The last thing that is written of a file: from here on it is not sent again.
-    fn finish(&mut self, item: &Item, place: &mut Place, accepted: bool) -> Result<(), Failure> {
-        // What was refused on this side was never sent and has no key.
-        let nothing = || PushState::new(&Batch::default());
-        let state = place.there().cloned().unwrap_or_else(nothing);
-        let stamp = item.stamp;
-        place.keep(PushState {
-            done: Some(Done { accepted, stamp }),
-            ..state
-        })?;
-        self.outbox.answered(item, accepted);
-        Ok(())
     }
 
     fn note_exit(&mut self, exit: Exit) {

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
 use shuguan_ledger::leaf::{Event, RelayedEvent};
-use shuguan_policies::{Plan, PolicySet};
+use shuguan_policies::{PastColumn, PastPlan, Target};
 
 use self::facts::{Fact, facts};
 use super::exchanges::{Choice, Line, answer, reasons, taken};
@@ -22,6 +22,7 @@ use super::question::{self, Act, Asked, Request};
 use super::words::{self, Moment, grouped};
 use super::{Desk, Frame, shell};
 use crate::api::gate::Context;
+use crate::bundle::past::{self, Known};
 use crate::edge::Peer;
 use crate::exchange::{Fault, Stop};
 use crate::journal::ExchangeView;
@@ -73,13 +74,15 @@ struct Count {
 /// What the plan of the day kept and withheld.
 struct Fields {
     grant: String,
+    /// The grant says something else by now, or is gone.
+    is_past: bool,
     kept: Vec<Kept>,
     withheld: Vec<Choice>,
 }
 
 struct Kept {
-    name: &'static str,
-    zh: &'static str,
+    name: String,
+    zh: String,
     operator: String,
     /// As the agreement writes it; empty when the word says all.
     written: String,
@@ -229,6 +232,11 @@ async fn page(
         first.get_or_insert(proof);
     }
     let head = view.leaves.first().ok_or(Refusal::NotFound)?;
+    let plan = match past::named_by(&view.leaf.event) {
+        Some(hash) => past::plan_of(stations, hash).await,
+        None => Ok(None),
+    };
+    let plan = plan.map_err(Fault::from_error("read a past plan"))?;
     shell::page(&Page {
         frame: Frame::of(peer, "exchanges"),
         exchange: view.exchange.to_string(),
@@ -236,7 +244,7 @@ async fn page(
         head: Line::of(head, &policies),
         facts: facts(&view.leaf.event, &policies),
         counts: counts(&view.leaf.event),
-        fields: fields(&view.leaf.event, &policies),
+        fields: plan.map(fields),
         standing: view.inbox.as_ref().map(|inbox| Choice {
             zh: words::outcome(inbox.state.name()).to_owned(),
             code: inbox.reason.clone().unwrap_or_default(),
@@ -317,43 +325,31 @@ fn counts(event: &Event) -> Vec<Count> {
     }
 }
 
-/// None: no plan, or one that is no longer in force.
-fn fields(event: &Event, policies: &PolicySet) -> Option<Fields> {
-    let hash = match event {
-        Event::Push(push) => push.plan.0,
-        Event::Pull(pull) => pull.plan.0,
-        Event::Compare(compare) => compare.plan.0,
-        _ => return None,
-    };
-    let plan = policies.plans().find(|plan| plan.hash() == hash)?;
-    Some(Fields {
-        grant: plan.grant_id().to_owned(),
-        kept: plan.output().iter().map(kept).collect(),
-        withheld: withheld(plan),
-    })
-}
-
-fn kept(column: &shuguan_policies::plan::OutputColumn) -> Kept {
-    let operator = &column.kind.operator;
-    let written = operator.describe();
-    Kept {
-        name: column.name,
-        zh: column.zh,
-        operator: words::operator(operator.name()).to_owned(),
-        changed: operator.name() != "keep",
-        written: if written == operator.name() {
-            String::new()
-        } else {
-            written
-        },
+fn fields(known: Known) -> Fields {
+    Fields {
+        withheld: withheld(&known.plan),
+        grant: known.plan.grant,
+        is_past: !known.in_force,
+        kept: known.plan.columns.into_iter().map(kept).collect(),
     }
 }
 
-fn withheld(plan: &Plan) -> Vec<Choice> {
-    plan.target()
-        .fields()
-        .iter()
-        .filter(|field| plan.output().iter().all(|column| column.name != field.name))
+fn kept(column: PastColumn) -> Kept {
+    let (word, written) = (column.operator.name(), column.operator.describe());
+    Kept {
+        name: column.name,
+        zh: column.zh,
+        operator: words::operator(word).to_owned(),
+        changed: word != "keep",
+        written: if written == word { String::new() } else { written },
+    }
+}
+
+/// Of the fields of today's catalogue.
+fn withheld(plan: &PastPlan) -> Vec<Choice> {
+    let fields = plan.known_target().map_or(&[][..], Target::fields).iter();
+    fields
+        .filter(|field| plan.columns.iter().all(|column| column.name != field.name))
         .map(|field| Choice {
             code: field.name.to_owned(),
             zh: field.zh.to_owned(),

@@ -100,10 +100,7 @@ async fn turned(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> 
     }
     if !volumes.iter().any(|volume| may_follow(volume, name)) {
         let now_us = desk.console.api.stations.clock.now_us();
-        let proposal = volumes
-            .last()
-            .map(|newest| proposal(newest, now_us))
-            .unwrap_or_default();
+        let proposal = proposal(&volumes, now_us).unwrap_or_default();
         let detail = format!("a volume has the log's own name and a year, such as `{proposal}`");
         return Err(Refused::new(Refusal::BadRequest).detail(detail).into());
     }
@@ -195,7 +192,7 @@ async fn document(desk: &Desk, leaf: Option<u64>, vkey: Option<String>) -> Resul
             "lost": !volume.is_whole,
         })).collect::<Vec<_>>(),
         "year_is_over": newest.is_some_and(|newest| newest.since_us > 0 && newest.year() < period::year(now_us)),
-        "proposal": newest.map(|newest| proposal(newest, now_us)),
+        "proposal": proposal(&volumes, now_us),
         "due": newest.map(|newest| due(newest, now_us)),
         "vkey": vkey,
         "leaf": leaf,
@@ -211,18 +208,32 @@ fn may_follow(volume: &Volume, name: &str) -> bool {
     })
 }
 
-/// What the next volume is to be called.
-fn proposal(newest: &Volume, now_us: i64) -> String {
-    newest.next_name(&next_year(&newest.year(), &period::year(now_us)))
+/// What the next volume is to be called: the log's own name with this year or the next, or the first year after it of which no volume has the name.
+fn proposal(volumes: &[Volume], now_us: i64) -> Option<String> {
+    let newest = volumes.last()?;
+    let mut year = next_year(&year_of(newest, now_us), &period::year(now_us));
+    // Each name is one volume's, so this ends.
+    loop {
+        let name = newest.next_name(&year);
+        if volumes.iter().all(|volume| volume.origin != name) {
+            return Some(name);
+        }
+        year = next_year(&year, &year);
+    }
+}
+
+/// The year that a volume is for; one without entries has not begun, and is for this one.
+fn year_of(volume: &Volume, now_us: i64) -> String {
+    if volume.since_us > 0 {
+        volume.year()
+    } else {
+        period::year(now_us)
+    }
 }
 
 /// The first day of the year after that of the volume.
 fn due(newest: &Volume, now_us: i64) -> String {
-    let year = if newest.since_us > 0 {
-        newest.year()
-    } else {
-        period::year(now_us)
-    };
+    let year = year_of(newest, now_us);
     format!("{}-01-01", next_year(&year, &year))
 }
 
@@ -236,11 +247,13 @@ fn next_year(volume: &str, now: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Volume, due, is_name, may_follow, next_year};
+    use super::{Volume, due, is_name, may_follow, next_year, proposal};
+    use crate::journal::log_of;
 
     fn volume(origin: &str, since_us: i64) -> Volume {
         Volume {
             origin: origin.into(),
+            log: log_of(origin).into(),
             from: 0,
             since_us,
             size: None,
@@ -279,6 +292,27 @@ mod tests {
         assert_eq!(due(&volume("log", NOW_US), NOW_US), "2027-01-01");
         assert_eq!(due(&volume("log/2027", NOW_US), NOW_US), "2028-01-01");
         assert_eq!(due(&volume("log", 0), NOW_US), "2027-01-01");
+    }
+
+    #[test]
+    fn the_name_that_is_proposed_is_the_logs_own_with_a_year_that_no_volume_has() {
+        let first = "gw1.lyg.example/log";
+        let proposed = |origins: &[(&str, i64)]| {
+            let named = origins.iter().map(|(origin, since_us)| Volume {
+                log: first.into(),
+                ..volume(origin, *since_us)
+            });
+            proposal(&named.collect::<Vec<_>>(), NOW_US).unwrap_or_default()
+        };
+        let next = "gw1.lyg.example/log/2027";
+        assert_eq!(proposed(&[(first, NOW_US)]), next);
+        assert_eq!(proposed(&[(first, 0)]), next, "it is due in 2027");
+        assert_eq!(proposed(&[("gw1.lyg.example/log/2026", NOW_US)]), next);
+        // After a loss, and after one of a volume that was opened for the year that comes.
+        assert_eq!(proposed(&[(first, NOW_US), ("gw1.lyg.example/log/2", NOW_US)]), next);
+        let lost = [(first, NOW_US), (next, NOW_US), ("gw1.lyg.example/log/2", NOW_US)];
+        assert_eq!(proposed(&lost), "gw1.lyg.example/log/2028");
+        assert_eq!(proposal(&[], NOW_US), None);
     }
 
     #[test]

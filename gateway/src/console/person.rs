@@ -5,6 +5,7 @@
 //! evidence record, which keeps its keyed tags. Says of each year whether it was searched: where the key of a year is destroyed, missing or another one, `0` means
 //! nothing. What was edited in the index itself, `doctor --deep` finds beside what the leaves commit to, and a search does not. Refuses what is no number, and more than 10 searches a minute or 100 a day by one officer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -17,12 +18,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shuguan_ledger::leaf::{Digest, Event, Leaf, OfficerResultEvent, Reference};
 use shuguan_ledger::time;
-use shuguan_policies::{Plan, PolicySet};
+use shuguan_policies::PolicySet;
 
 use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record};
 use super::question::{self, Ground};
 use super::{Desk, Frame, guard, json, shell};
 use crate::api::gate::Context;
+use crate::bundle::past::{self, Known};
 use crate::clock::{self, DAY_US};
 use crate::edge::Peer;
 use crate::exchange::index_keys::{Reach, Year};
@@ -62,6 +64,8 @@ impl std::fmt::Debug for Request {
 struct Held {
     row: LeafRow,
     leaf: Leaf,
+    /// The plan that it ran on; none: nobody but its evidence record knows it any more.
+    plan: Option<Arc<Known>>,
 }
 
 /// What was found, and the leaves that say that it was asked and found.
@@ -129,6 +133,8 @@ struct Shown {
 struct Row {
     line: Line,
     fields: String,
+    /// The grant says something else by now, or is gone.
+    is_past: bool,
 }
 
 /// The empty form.
@@ -163,11 +169,8 @@ pub(super) async fn show(
         let policies = desk.console.api.stations.policies.load();
         let row = |held: &Held| Row {
             line: Line::of(&held.row, &policies),
-            fields: fields(&held.leaf.event, &policies)
-                .iter()
-                .map(|field| field.zh)
-                .collect::<Vec<_>>()
-                .join("、"),
+            fields: fields_zh(held),
+            is_past: held.plan.as_ref().is_some_and(|known| !known.in_force),
         };
         let shown = Shown {
             query: found.query,
@@ -221,14 +224,8 @@ async fn find(desk: &Desk, peer: &Peer, request: &Request) -> Result<Found, Stop
     };
     let (query, search) = query;
     let leaves = stations.journal.by_subject(search.tags).await;
-    let mut held = Vec::new();
-    for index in leaves.map_err(Fault::from_error("search the index"))? {
-        let row = stations.journal.leaf(index).await;
-        if let Some(row) = row.map_err(Fault::from_error("read a leaf"))? {
-            let leaf = Leaf::decode(&row.bytes).map_err(Fault::from_error("read a leaf"))?;
-            held.push(Held { row, leaf });
-        }
-    }
+    let leaves = leaves.map_err(Fault::from_error("search the index"))?;
+    let held = held(stations, leaves).await?;
     let result = seal_result(stations, peer, &query, held.len()).await?;
     Ok(Found {
         query: query.index,
@@ -237,6 +234,37 @@ async fn find(desk: &Desk, peer: &Peer, request: &Request) -> Result<Found, Stop
         years: search.years,
         number: number.kind(),
     })
+}
+
+/// The leaves with the plans that they name, each of which is looked up once.
+async fn held(stations: &Stations, leaves: Vec<u64>) -> Result<Vec<Held>, Fault> {
+    let (mut held, mut plans) = (Vec::new(), HashMap::new());
+    for index in leaves {
+        let row = stations.journal.leaf(index).await;
+        if let Some(row) = row.map_err(Fault::from_error("read a leaf"))? {
+            let leaf = Leaf::decode(&row.bytes).map_err(Fault::from_error("read a leaf"))?;
+            let plan = ran_on(stations, &leaf.event, &mut plans).await?;
+            held.push(Held { row, leaf, plan });
+        }
+    }
+    Ok(held)
+}
+
+async fn ran_on(
+    stations: &Stations,
+    event: &Event,
+    plans: &mut HashMap<[u8; 32], Option<Arc<Known>>>,
+) -> Result<Option<Arc<Known>>, Fault> {
+    let Some(hash) = past::named_by(event) else {
+        return Ok(None);
+    };
+    if let Some(known) = plans.get(&hash) {
+        return Ok(known.clone());
+    }
+    let found = past::plan_of(stations, hash).await;
+    let known = found.map_err(Fault::from_error("read a past plan"))?.map(Arc::new);
+    plans.insert(hash, known.clone());
+    Ok(known)
 }
 
 fn is_complete(years: &[Year]) -> bool {
@@ -324,31 +352,26 @@ async fn seal_result(stations: &Stations, peer: &Peer, query: &Sealed, found: us
 
 /// A field as it was released.
 #[derive(Serialize)]
-struct Released {
-    name: &'static str,
-    zh: &'static str,
+struct Released<'h> {
+    name: &'h str,
+    zh: &'h str,
     operator: String,
 }
 
-fn plan_of<'p>(event: &Event, policies: &'p PolicySet) -> Option<&'p Plan> {
-    let hash = match event {
-        Event::Push(push) => push.plan.0,
-        Event::Pull(pull) => pull.plan.0,
-        Event::Compare(compare) => compare.plan.0,
-        _ => return None,
-    };
-    policies.plans().find(|plan| plan.hash() == hash).map(|plan| &**plan)
-}
-
-/// Empty: the plan is no longer in force, so that only the evidence record knows.
-fn fields(event: &Event, policies: &PolicySet) -> Vec<Released> {
-    let columns = plan_of(event, policies).into_iter().flat_map(Plan::output);
+/// Empty where the plan is not known.
+fn fields(held: &Held) -> Vec<Released<'_>> {
+    let columns = held.plan.iter().flat_map(|known| &known.plan.columns);
     let released = columns.map(|column| Released {
-        name: column.name,
-        zh: column.zh,
-        operator: column.kind.operator.describe(),
+        name: &column.name,
+        zh: &column.zh,
+        operator: column.operator.describe(),
     });
     released.collect()
+}
+
+fn fields_zh(held: &Held) -> String {
+    let fields = fields(held);
+    fields.iter().map(|field| field.zh).collect::<Vec<_>>().join("、")
 }
 
 fn item(held: &Held, policies: &PolicySet) -> Value {
@@ -360,21 +383,22 @@ fn item(held: &Held, policies: &PolicySet) -> Value {
         Event::Compare(compare) => Some(&compare.agr),
         _ => None,
     };
-    let plan = plan_of(event, policies);
+    let plan = held.plan.as_ref().map(|known| &known.plan);
     json!({
         "index": row.index,
         "t": time::format(row.t_us),
         "kind": row.kind,
         "exchange": row.exchange,
         "partner": row.partner.as_deref().map(|id| named(partner(policies, id))),
-        "consumer": plan.map(|plan| named(partner(policies, plan.consumer()))),
+        "consumer": plan.map(|plan| named(partner(policies, &plan.consumer))),
         "data": row.record.as_deref().map(|name| named(record(policies, name))),
         "purpose": row.purpose.as_deref().map(|code| named(purpose(policies, code))),
         "agreement": agreement,
         "basis": plan.map(|plan| json!({
-            "kind": plan.basis().kind, "articles": plan.articles(), "document": plan.basis().document,
+            "kind": plan.basis.kind, "articles": plan.basis.articles, "document": plan.basis.document,
         })),
-        "in_force": plan.is_some(),
-        "fields": fields(event, policies),
+        "plan_known": plan.is_some(),
+        "in_force": held.plan.as_ref().is_some_and(|known| known.in_force),
+        "fields": fields(held),
     })
 }

@@ -148,6 +148,7 @@ pub async fn begin(
         .await
         .map_err(Fault::from_error("count whom a grant told about"))?;
     let exchange = admitted.exchange;
+    disk_takes(stations, exchange).await?;
     let begun = stations.extracts.begin(exchange, admitted.granted.clone());
     begun.map_err(|unplaced| match unplaced {
         Unplaced::TooMany => Refused::new(Refusal::TooManyAtOnce).retry_after(60),
@@ -290,8 +291,7 @@ async fn query(
 }
 
 fn query_now(stations: &Stations, admitted: AdmittedPull, allowed: Allowed) -> Result<(Prepared, Allowed), Stop> {
-    let spool = stations.extracts.spool(admitted.exchange);
-    let mut spool = spool.map_err(Fault::from_error("make a spool"))?;
+    let mut spool = stations.extracts.spool(admitted.exchange).map_err(unspooled)?;
     let mut extract = Extract {
         stations,
         admitted: &admitted,
@@ -357,12 +357,24 @@ fn shuffle<'a>(stations: &'a Stations, admitted: &AdmittedPull) -> Result<Option
     )))
 }
 
-/// A spool without room is told to the caller, a disk that fails is our fault.
+/// A spool without room is told to the caller, and to the operator when it is its disk that has none; a disk that fails is our fault.
 fn unspooled(fault: SpoolFault) -> Stop {
-    match fault {
-        SpoolFault::Full => Refused::new(Refusal::SpoolFull).retry_after(SPOOL_RETRY_AFTER_S).into(),
-        fault => Fault::from_error("write a spool")(fault).into(),
+    if !fault.is_for_want_of_room() {
+        return Fault::from_error("write a spool")(fault).into();
     }
+    if let SpoolFault::File(error) = &fault {
+        tracing::error!(error = %error, "the disk of prepared extracts has no room; the extract was not prepared");
+    }
+    Refused::new(Refusal::SpoolFull).retry_after(SPOOL_RETRY_AFTER_S).into()
+}
+
+/// Whether it can be prepared at all: who asks while the disk is full is told so at once, and not by an extract that fails.
+async fn disk_takes(stations: &Stations, exchange: Uuid) -> Result<(), Stop> {
+    let extracts = stations.extracts.clone();
+    let tried = tokio::task::spawn_blocking(move || extracts.try_disk(exchange)).await;
+    tried
+        .map_err(|_| Fault::new("try the disk of extracts"))?
+        .map_err(unspooled)
 }
 
 fn unshuffled(fault: ShuffleFault) -> Stop {

@@ -1,8 +1,8 @@
 //! The encrypted file of a prepared extract.
 //!
 //! AES-256-GCM in chunks of 64 KiB under a key of its own that never leaves memory; nonce = chunk number, additional data = exchange id ‖
-//! last flag. Any range can be read without decrypting what lies before it. Dropping the [`Spooled`] removes the file. Refuses what all spools together
-//! have no room for.
+//! last flag. Any range can be read without decrypting what lies before it. Dropping the [`Spooled`] removes the file. Refuses what all spools together,
+//! or the disk, have no room for.
 
 use std::fs::File;
 use std::io::Write;
@@ -18,7 +18,8 @@ use zeroize::Zeroizing;
 
 use crate::{clock, durable, sha256};
 
-const CHUNK_BYTES: usize = 64 * 1024;
+/// Bytes of a chunk.
+pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 const TAG_BYTES: usize = 16;
 
 /// Why a spool could not be written or read.
@@ -33,6 +34,17 @@ pub enum SpoolFault {
     /// All spools together are as large as they may be.
     #[error("the spool is full")]
     Full,
+}
+
+impl SpoolFault {
+    /// Whether there was no room: the disk had none, or all spools together may take no more. There is, once extracts expire or somebody makes some.
+    pub fn is_for_want_of_room(&self) -> bool {
+        match self {
+            Self::Full => true,
+            Self::File(error) => durable::is_full(error),
+            Self::Crypto => false,
+        }
+    }
 }
 
 impl From<ring::error::Unspecified> for SpoolFault {
@@ -318,6 +330,22 @@ mod tests {
         stored[5] ^= 1;
         std::fs::write(&spooled.disk.path, &stored).unwrap();
         assert!(spooled.read_from(0).is_err());
+    }
+
+    /// `/dev/full` has no room for anything.
+    #[test]
+    fn a_disk_without_room_is_told_from_one_that_fails() {
+        let mut writer =
+            SpoolWriter::create(&tempfile::tempdir().unwrap().path().join("a"), Uuid::nil(), room()).unwrap();
+        writer.disk.file = File::options().write(true).open("/dev/full").unwrap();
+        let fault = writer.write(&vec![7; CHUNK_BYTES + 1]).unwrap_err();
+        assert!(
+            matches!(fault, SpoolFault::File(_)) && fault.is_for_want_of_room(),
+            "{fault:?}"
+        );
+        assert!(SpoolFault::Full.is_for_want_of_room());
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        assert!(!SpoolFault::from(denied).is_for_want_of_room());
     }
 
     #[test]

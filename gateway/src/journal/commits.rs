@@ -1,17 +1,18 @@
 //! Whether the journal commits: what the sequencer knows of it, told while it is so.
 //!
 //! Takes what becomes of each group; gives how it stands at this moment. A group that could not be committed is said at once, and so is an answer that is owed for longer
-//! than a few seconds; the next group that is written is the end of both. While it stands so, and on a server that nobody asks anything, [`Journal::prove`] tries by itself. Refuses nothing.
+//! than a few seconds; the next group that is written is the end of both. A payload that had no room beside the journal is said as well, until as much fits again. While it stands so, and on a server that nobody asks anything, [`Journal::prove`] tries by itself. Refuses nothing.
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use super::entry::Nonce;
 use super::sequencer::Work;
+use super::shared::Shared;
 use super::{Journal, JournalFault};
 use crate::{clock, durable};
 
@@ -38,6 +39,8 @@ pub enum Committing {
     },
     /// A group waits for the store for so long.
     Owes(Duration),
+    /// It commits, and the folder of payloads has had no room for so long.
+    NoRoom(Duration),
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +55,7 @@ struct State {
     /// Since when the sequencer works on what it took.
     busy: Option<Instant>,
     failing: Option<Failing>,
+    payloads: Option<Roomless>,
     /// When something was tried last, whatever became of it.
     tried: Option<Instant>,
 }
@@ -70,6 +74,37 @@ struct Failing {
     since: Instant,
     /// Bytes of the group that had no room.
     full: Option<usize>,
+}
+
+/// The folder of payloads did not take a file.
+#[derive(Clone, Copy, Debug)]
+struct Roomless {
+    since: Instant,
+    /// When it was tried last whether one fits.
+    tried: Instant,
+    /// Bytes of the largest that did not.
+    bytes: usize,
+}
+
+/// Told by those who write payloads what became of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Teller(Option<Arc<Shared>>);
+
+impl Teller {
+    pub(super) fn of(shared: &Arc<Shared>) -> Self {
+        Self(Some(Arc::clone(shared)))
+    }
+
+    /// Hears of a write to a file of so many bytes.
+    pub(super) fn hears<T>(&self, bytes: u64, outcome: Result<T, JournalFault>) -> Result<T, JournalFault> {
+        if let (Some(shared), Err(fault)) = (&self.0, &outcome)
+            && fault.is_for_want_of_room()
+        {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            shared.commits.payload_had_no_room(bytes, Instant::now());
+        }
+        outcome
+    }
 }
 
 impl Commits {
@@ -108,6 +143,37 @@ impl Commits {
         self.news.notify_one();
     }
 
+    fn payload_had_no_room(&self, bytes: usize, now: Instant) {
+        let mut state = self.lock();
+        let before = state.payloads;
+        state.payloads = Some(Roomless {
+            since: before.map_or(now, |before| before.since),
+            tried: now,
+            bytes: bytes.max(before.map_or(0, |before| before.bytes)),
+        });
+        drop(state);
+        self.news.notify_one();
+    }
+
+    /// For how many bytes room is to be looked for, when it is time to.
+    fn payloads_due(&self, now: Instant) -> Option<usize> {
+        let roomless = self.lock().payloads?;
+        let waited = now.saturating_duration_since(roomless.tried);
+        (waited >= TRY_EVERY).then_some(roomless.bytes)
+    }
+
+    fn payloads_tried(&self, fits: bool, now: Instant) {
+        let mut state = self.lock();
+        if let Some(roomless) = &mut state.payloads {
+            roomless.tried = now;
+        }
+        if fits {
+            state.payloads = None;
+            drop(state);
+            self.news.notify_one();
+        }
+    }
+
     fn standing(&self, now: Instant) -> Committing {
         let state = self.lock();
         let since = |then| now.saturating_duration_since(then);
@@ -118,7 +184,9 @@ impl Commits {
                 full: failing.full.is_some(),
             },
             (None, Some(owed)) => Committing::Owes(owed),
-            (None, None) => Committing::Well,
+            (None, None) => state
+                .payloads
+                .map_or(Committing::Well, |roomless| Committing::NoRoom(since(roomless.since))),
         }
     }
 
@@ -152,6 +220,7 @@ impl Journal {
 
     /// Tries whether it commits, when nobody else has for a few seconds: by a row that goes away again where it could not, else by a question. Call it about once a second.
     pub async fn prove(&self) {
+        self.prove_payloads().await;
         let commits = &self.inner.shared.commits;
         let Some(due) = commits.due(Instant::now()) else { return };
         let work = match due {
@@ -179,18 +248,32 @@ impl Journal {
 
     /// Whether as much can be written beside the journal as could not be: a row alone often still fits.
     async fn has_room_for(&self, bytes: usize) -> bool {
-        let Some(database) = &self.inner.database else {
-            return true;
-        };
-        let (folder, bytes) = (database.clone(), bytes.clamp(ROOM_BYTES.0, ROOM_BYTES.1));
-        let tried = tokio::task::spawn_blocking(move || room_in(folder.parent().unwrap_or(Path::new(".")), bytes));
-        matches!(tried.await, Ok(Ok(())))
+        match &self.inner.database {
+            Some(database) => fits(database.parent().unwrap_or(Path::new(".")), bytes).await,
+            None => true,
+        }
+    }
+
+    /// Looks whether the folder of payloads takes as much again as it did not.
+    async fn prove_payloads(&self) {
+        let commits = &self.inner.shared.commits;
+        if let Some(bytes) = commits.payloads_due(Instant::now()) {
+            let fits = fits(&self.inner.payloads, bytes).await;
+            commits.payloads_tried(fits, Instant::now());
+        }
     }
 }
 
-/// Takes away what a process that was killed while it looked for room left: it would fill the disk that was full.
-pub(super) fn clear_room(database: &Path) {
-    let _ = std::fs::remove_file(database.with_file_name(ROOM_FILE));
+/// Whether a folder takes so many bytes, within bounds.
+async fn fits(folder: &Path, bytes: usize) -> bool {
+    let (folder, bytes) = (folder.to_owned(), bytes.clamp(ROOM_BYTES.0, ROOM_BYTES.1));
+    let tried = tokio::task::spawn_blocking(move || room_in(&folder, bytes));
+    matches!(tried.await, Ok(Ok(())))
+}
+
+/// Takes away what a process that was killed while it looked for room in a folder left: it would fill the disk that was full.
+pub(super) fn clear_room(folder: &Path) {
+    let _ = std::fs::remove_file(folder.join(ROOM_FILE));
 }
 
 /// Writes so many bytes into a folder, and takes them away again.
@@ -254,12 +337,34 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_without_room_is_said_until_as_much_fits_again_whatever_is_committed_meanwhile() {
+        let (commits, began) = (Commits::default(), Instant::now());
+        commits.payload_had_no_room(7, began);
+        commits.payload_had_no_room(3, began);
+        let later = began + TRY_EVERY;
+        commits.went_in(true);
+        assert_eq!(commits.standing(later), Committing::NoRoom(TRY_EVERY));
+        assert_eq!(
+            (commits.payloads_due(began), commits.payloads_due(later)),
+            (None, Some(7))
+        );
+        commits.payloads_tried(false, later);
+        assert_eq!(commits.payloads_due(later), None);
+        assert_eq!(commits.standing(later), Committing::NoRoom(TRY_EVERY));
+        // A journal that does not commit takes nothing at all.
+        commits.failed(None, later);
+        assert!(matches!(commits.standing(later), Committing::Fails { .. }));
+        commits.went_in(true);
+        commits.payloads_tried(true, later);
+        assert_eq!(commits.standing(later), Committing::Well);
+    }
+
+    #[test]
     fn what_was_left_of_looking_for_room_goes_at_the_next_start() {
         let folder = tempfile::tempdir().unwrap();
-        let database = folder.path().join("journal.db");
         std::fs::write(folder.path().join(super::ROOM_FILE), [0; 64]).unwrap();
-        super::clear_room(&database);
+        super::clear_room(folder.path());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        super::clear_room(&database);
+        super::clear_room(folder.path());
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::store::StoreFault;
 use crate::chain::Chain;
+use crate::durable;
 
 /// `ENFILE`, `EMFILE`: no descriptor is left.
 const NO_DESCRIPTORS: [i32; 2] = [23, 24];
@@ -175,6 +176,11 @@ impl JournalFault {
             }
             _ => false,
         }
+    }
+
+    /// Whether a disk had no room for a file.
+    pub(super) fn is_for_want_of_room(&self) -> bool {
+        matches!(self, Self::File { source, .. } if durable::is_full(source))
     }
 
     pub(super) fn damaged(what: impl Into<String>) -> Self {

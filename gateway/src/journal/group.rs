@@ -22,6 +22,7 @@ use super::log_keys::LogSigner;
 use super::log_time::Moment;
 use super::nonces::{self, Seen};
 use super::numbers::{GivenNumbers, Numbers};
+use super::past_plans;
 use super::proofread;
 use super::sequencer::Work;
 use super::shared::InboxMoves;
@@ -170,6 +171,7 @@ impl<'c> Group<'c> {
             },
             Work::Prune { .. } | Work::Look => Ok(Given::Done),
             Work::Cosigned(cosigned) => cosigned.store(self.store).map(|()| Given::Done),
+            Work::KeepPlans(plans) => past_plans::store(self.store, plans).map(|()| Given::Done),
             Work::Key(order) => self.turn(order, place),
             Work::TurnVolume(order) => self.turn_volume(order, place),
             #[cfg(test)]

@@ -25,6 +25,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::columns::ColumnDigests;
+use super::commits::Teller;
 use super::evidence::Evidence;
 use super::fault::JournalFault;
 use super::kek::{Kek, Kind};
@@ -51,6 +52,7 @@ pub struct PayloadWriter {
     rows: u64,
     sink: Sink,
     folder: Arc<Path>,
+    teller: Teller,
 }
 
 impl std::fmt::Debug for PayloadWriter {
@@ -77,7 +79,12 @@ impl PayloadWriter {
             rows: 0,
             sink: Sink::Inline(Vec::new()),
             folder,
+            teller: Teller::default(),
         })
+    }
+
+    pub(super) fn telling(self, teller: Teller) -> Self {
+        Self { teller, ..self }
     }
 
     /// Takes the next part: some milliseconds of work and perhaps a write to the page cache, no fsync.
@@ -93,10 +100,11 @@ impl PayloadWriter {
             .rows
             .saturating_add(u64::try_from(part.num_rows()).unwrap_or(u64::MAX));
         let encoded = encode(part)?;
-        match self.held.replace(encoded) {
-            Some(earlier) => self.write(earlier, false),
-            None => Ok(()),
-        }
+        let Some(earlier) = self.held.replace(encoded) else {
+            return Ok(());
+        };
+        let written = self.write(earlier, false);
+        self.teller.hears(self.spilled_bytes(), written)
     }
 
     /// Bytes that it has put on disk; none while it fits the journal's row.
@@ -116,7 +124,12 @@ impl PayloadWriter {
     ///
     /// # Errors
     /// [`JournalFault::File`]; nothing is left behind then.
-    pub fn finish(mut self) -> Result<SealedPayload, JournalFault> {
+    pub fn finish(self) -> Result<SealedPayload, JournalFault> {
+        let (teller, bytes) = (self.teller.clone(), self.spilled_bytes());
+        teller.hears(bytes, self.end())
+    }
+
+    fn end(mut self) -> Result<SealedPayload, JournalFault> {
         if let Some(last) = self.held.take() {
             self.write(last, true)?;
         }

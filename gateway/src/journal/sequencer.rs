@@ -91,6 +91,8 @@ pub(super) enum Work {
     /// Whether the journal is there; writes nothing.
     Look,
     Cosigned(super::cosigned::Cosigned),
+    /// What plans of a bundle release, before it decides anything.
+    KeepPlans(Vec<super::past_plans::KeptPlan>),
     /// A key of the log begins or ends.
     Key(KeyOrder),
     /// The volume ends and the next one begins; in a group of its own, so that every other entry is under a checkpoint of the volume that it stands in.

@@ -36,6 +36,11 @@ pub(super) const MONTHS_IN_USE: &str = "SELECT DISTINCT month FROM wrapped_key";
 pub(super) const INSERT_REJECT: &str = "INSERT INTO reject (leaf, sealed) VALUES (?1, ?2)";
 pub(super) const INSERT_ANSWER: &str = "INSERT INTO answer (leaf, sealed) VALUES (?1, ?2)";
 pub(super) const INSERT_IDEM: &str = "INSERT INTO idem (leaf, tag, content, size) VALUES (?1, ?2, ?3, ?4)";
+/// One that another bundle brought stays as it is.
+pub(super) const INSERT_PAST_PLAN: &str =
+    "INSERT INTO past_plan (hash, bytes) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING";
+pub(super) const HAS_PAST_PLAN: &str = "SELECT hash FROM past_plan WHERE hash = ?1";
+pub(super) const PAST_PLAN: &str = "SELECT bytes FROM past_plan WHERE hash = ?1";
 pub(super) const INSERT_NONCE: &str = "INSERT INTO nonce (tag, bound, until) VALUES (?1, ?2, ?3)";
 pub(super) const FIND_NONCE: &str = "SELECT tag, bound FROM nonce WHERE tag = ?1";
 /// Of the oldest ?1 rows those that ended before ?2.
@@ -344,6 +349,9 @@ pub(super) const ALL: &[&str] = &[
     COMPARISONS_FROM,
     REFUSALS_FROM,
     INSERT_IDEM,
+    INSERT_PAST_PLAN,
+    HAS_PAST_PLAN,
+    PAST_PLAN,
     INSERT_NONCE,
     FIND_NONCE,
     FORGET_NONCES,

@@ -15,6 +15,7 @@ use ring::digest::{Context, SHA256};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
+use super::commits::Teller;
 use super::fault::JournalFault;
 use super::payload::{SpillFile, sync_folder};
 use crate::sha256;
@@ -37,6 +38,7 @@ pub struct SubjectWriter {
     file: Option<(BufWriter<File>, SpillFile)>,
     /// Bytes that went to the file.
     spilled: u64,
+    teller: Teller,
 }
 
 impl std::fmt::Debug for SubjectWriter {
@@ -59,7 +61,12 @@ impl SubjectWriter {
             digest,
             file: None,
             spilled: 0,
+            teller: Teller::default(),
         }
+    }
+
+    pub(super) fn telling(self, teller: Teller) -> Self {
+        Self { teller, ..self }
     }
 
     /// Takes the tags of the next part, in any order: perhaps a write to the page cache, no fsync.
@@ -74,10 +81,11 @@ impl SubjectWriter {
         }
         self.held_tags += tags.len();
         self.held.push(tags);
-        if self.held_tags > HELD_TAGS_MAX {
-            self.spill()?;
+        if self.held_tags <= HELD_TAGS_MAX {
+            return Ok(());
         }
-        Ok(())
+        let spilled = self.spill();
+        self.teller.hears(self.spilled, spilled)
     }
 
     /// Whether [`SubjectWriter::finish`] will wait for the disk; then it belongs on a blocking thread.
@@ -94,7 +102,12 @@ impl SubjectWriter {
     ///
     /// # Errors
     /// [`JournalFault::File`]; nothing is left behind then.
-    pub fn finish(mut self) -> Result<Subjects, JournalFault> {
+    pub fn finish(self) -> Result<Subjects, JournalFault> {
+        let (teller, bytes) = (self.teller.clone(), self.spilled);
+        teller.hears(bytes, self.end())
+    }
+
+    fn end(mut self) -> Result<Subjects, JournalFault> {
         if self.file.is_some() {
             self.spill()?;
             let (mut out, guard) = self.file.take().ok_or(JournalFault::Crypto)?;

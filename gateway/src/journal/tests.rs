@@ -16,6 +16,7 @@ mod index_history;
 mod log_keys;
 mod nonces;
 mod numbers;
+mod past_plans;
 mod postgres;
 mod power;
 mod relay;

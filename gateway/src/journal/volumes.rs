@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use shuguan_ledger::keys::{KeyFault, KeySpan, LogKeys};
-use shuguan_ledger::leaf::{Event, Leaf, LogCloseEvent};
+use shuguan_ledger::leaf::{Event, Leaf, LogCloseEvent, LogOpenEvent};
 use shuguan_ledger::note::{SigningKey, VerifyingKey};
 
 use super::Journal;
@@ -43,6 +43,8 @@ pub struct VolumeOrder {
 pub struct Volume {
     /// Its name.
     pub origin: String,
+    /// The log's own name: that of its first volume, without the year that it may end with. After a loss the successor has another name, and the log has not.
+    pub log: String,
     /// Index of its first entry.
     pub from: u64,
     /// When that was sealed, microseconds UTC; 0 for a log without entries.
@@ -56,26 +58,29 @@ pub struct Volume {
 impl Volume {
     /// The year that it is for, in Asia/Shanghai: the one that its name ends with, else the one that it began in.
     pub fn year(&self) -> String {
-        match self.stem() {
+        match stem(&self.origin) {
             (_, Some(year)) => year.to_owned(),
             (_, None) => period::year(self.since_us),
         }
     }
 
-    /// What the volume after it may be called in that year.
+    /// What the volume after it may be called in that year: the log's own name and the year, whatever this one is called.
     pub fn next_name(&self, year: &str) -> String {
-        format!("{}/{year}", self.stem().0)
+        format!("{}/{year}", self.log)
     }
+}
 
-    /// The name without the year that it ends with.
-    fn stem(&self) -> (&str, Option<&str>) {
-        match self.origin.rsplit_once('/') {
-            Some((stem, year)) if year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()) => {
-                (stem, Some(year))
-            }
-            _ => (&self.origin, None),
-        }
+/// A name without the year that it ends with, and that year.
+fn stem(origin: &str) -> (&str, Option<&str>) {
+    match origin.rsplit_once('/') {
+        Some((stem, year)) if year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()) => (stem, Some(year)),
+        _ => (origin, None),
     }
+}
+
+/// The log's own name, by that of its first volume.
+pub fn log_of(first: &str) -> &str {
+    stem(first).0
 }
 
 /// The end of a volume that was closed by plan.
@@ -191,10 +196,15 @@ impl Reader {
     pub fn volumes(&self) -> Result<Vec<Volume>, JournalFault> {
         let mut opened = self.logs_opened()?;
         opened.reverse();
+        let newest = self.newest()?;
+        let name = |open: &LogOpenEvent| open.had.clone().unwrap_or_else(|| open.of.clone());
+        let first = opened.first().map_or_else(|| newest.origin.clone(), name);
+        let log = log_of(&first).to_owned();
         let (mut volumes, mut from): (Vec<Volume>, u64) = (Vec::new(), 0);
         for open in &opened {
             volumes.push(Volume {
-                origin: open.had.clone().unwrap_or_else(|| open.of.clone()),
+                origin: name(open),
+                log: log.clone(),
                 from,
                 since_us: self.moment_of(from)?,
                 size: Some(open.kept),
@@ -202,9 +212,9 @@ impl Reader {
             });
             from = open.kept;
         }
-        let newest = self.newest()?;
         volumes.push(Volume {
             origin: newest.origin,
+            log,
             from,
             since_us: self.moment_of(from)?,
             size: None,
@@ -321,24 +331,35 @@ fn contradiction(index: u64) -> JournalFault {
 
 #[cfg(test)]
 mod tests {
-    use super::Volume;
+    use super::{Volume, log_of};
 
     #[test]
     fn a_volume_is_for_the_year_of_its_name_or_of_its_beginning() {
         // Eight in the morning of the first of January 2027 in Asia/Shanghai.
         let since_us = 1_798_761_600_000_000;
-        for (origin, since_us, year, next) in [
-            ("gw1/log", since_us, "2027", "gw1/log/2028"),
-            ("gw1/log", since_us - 28_800_000_001, "2026", "gw1/log/2028"),
+        for (first, origin, since_us, year, next) in [
+            ("gw1/log", "gw1/log", since_us, "2027", "gw1/log/2028"),
+            ("gw1/log", "gw1/log", since_us - 28_800_000_001, "2026", "gw1/log/2028"),
             // Opened in December for the year that comes.
-            ("gw1/log/2027", since_us - 86_400_000_000, "2027", "gw1/log/2028"),
-            ("gw1/log/2", since_us, "2027", "gw1/log/2/2028"),
-            ("2026", since_us, "2027", "2026/2028"),
+            (
+                "gw1/log",
+                "gw1/log/2027",
+                since_us - 86_400_000_000,
+                "2027",
+                "gw1/log/2028",
+            ),
+            // Successors after a loss: the log's own name is that of before.
+            ("gw1/log", "gw1/log/2", since_us, "2027", "gw1/log/2028"),
+            ("gw1/log/2026", "gw1/log/2026/2", since_us, "2027", "gw1/log/2028"),
+            // A log that was called so from its beginning.
+            ("gw1/log/2", "gw1/log/2", since_us, "2027", "gw1/log/2/2028"),
+            ("2026", "2026", since_us, "2027", "2026/2028"),
         ] {
             let (from, size, is_whole) = (0, None, true);
-            let origin = origin.to_owned();
+            let (log, origin) = (log_of(first).to_owned(), origin.to_owned());
             let volume = Volume {
                 origin,
+                log,
                 from,
                 since_us,
                 size,

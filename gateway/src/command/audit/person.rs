@@ -150,7 +150,12 @@ fn row(item: &Value) -> Vec<String> {
     let mut cells: Vec<String> = ["index", "t", "kind"].map(|member| cell(item.get(member))).to_vec();
     cells.extend(["partner", "data", "purpose"].map(|member| cell(item.get(member).and_then(|of| of.get("id")))));
     cells.push(cell(item.get("agreement")));
-    cells.push(fields(item, "name").collect::<Vec<_>>().join(" "));
+    let names = fields(item, "name").collect::<Vec<_>>().join(" ");
+    cells.push(if names.is_empty() {
+        "not known".to_owned()
+    } else {
+        names
+    });
     cells.push(cell(item.get("exchange")));
     cells
 }
@@ -220,10 +225,10 @@ fn paragraph(number: u32, item: &Value) -> String {
         _ => format!("{} 向 {} 报送", zh("partner"), zh("consumer")),
     };
     let names = fields(item, "zh").collect::<Vec<_>>().join("、");
-    let names = if names.is_empty() {
-        "当时的授权已不在现行策略中，可凭存证记录查明".to_owned()
-    } else {
-        names
+    let names = match (names.is_empty(), is_past(item)) {
+        (true, _) => UNKNOWN_ZH.to_owned(),
+        (false, true) => names + "（按当时的授权，现已变更）",
+        (false, false) => names,
     };
     let articles = item
         .pointer("/basis/articles")
@@ -246,6 +251,14 @@ fn paragraph(number: u32, item: &Value) -> String {
         cell(item.get("index")),
         cell(item.get("exchange")),
     )
+}
+
+/// Sealed before the gateway kept what grants said; two officers can open the exchange's own record.
+const UNKNOWN_ZH: &str = "当时的授权内容没有留存，可由两个单位的审计人员共同开启存证记录（shuguan audit unseal）查明";
+
+/// Whether the grant says something else by now, or is gone.
+fn is_past(item: &Value) -> bool {
+    item.get("in_force").and_then(Value::as_bool) == Some(false)
 }
 
 /// `si-57.3` → 社会保险法第57条第3款.

@@ -38,6 +38,7 @@ enum What {
     InGap,
     NoPayload,
     NotRecalled,
+    RecallWaits,
     GivenUp,
     OpenRows,
     More,
@@ -67,6 +68,7 @@ impl What {
             Self::InGap => "in-gap",
             Self::NoPayload => "no-payload",
             Self::NotRecalled => "not-recalled",
+            Self::RecallWaits => "recall-waits",
             Self::GivenUp => "given-up",
             Self::OpenRows => "open-rows",
             Self::More => "more",
@@ -88,6 +90,9 @@ impl What {
             }
             Self::NotRecalled => {
                 "start the gateway again: it takes back what was recalled before a registry was put back"
+            }
+            Self::RecallWaits => {
+                "known, and no fault: its sender took it back, and the registry still holds it (HOLDS: so many rows of it). A gateway that runs carries it out by itself: shuguan relay list tells what holds it up, shuguan relay resume ends a pause"
             }
             Self::GivenUp => {
                 "an operator gave it up when it had written or closed rows; what is left of that stays until its sender takes it back: shuguan recall EXCHANGE --why CODE --yes"
@@ -212,6 +217,11 @@ pub(super) fn run(path: &Path, is_deep: bool, output: &Output) -> Result<Exit, F
     let (reader, bar) = (Reader::open(&config.journal.place), bar(output));
     let reader = reader.map_err(|fault| unreadable(&config, &fault))?;
     let mut report = compare(&config, &reader, &bar)?;
+    if !is_deep {
+        for recall in waiting_recalls(&config, &reader)? {
+            report.explain(Finding::of_recall(What::RecallWaits, &recall));
+        }
+    }
     if is_deep {
         deep::compare(path, &config, &reader, (&bar, &mut report))?;
     }
@@ -314,6 +324,18 @@ fn is_ending(there: &Progress, relayed: &RelayedEvent) -> bool {
         && relayed.del.is_some_and(|del| counts.del < del)
 }
 
+/// Recalls that the log took and of which no leaf says that they are carried out, in its order.
+fn waiting_recalls(config: &Config, reader: &Reader) -> Result<Vec<KeptRecall>, Failure> {
+    let (mut waiting, mut from) = (Vec::new(), 0);
+    loop {
+        let recalls = reader.recalls_from(from).map_err(|fault| unreadable(config, &fault))?;
+        let Some(last) = recalls.last() else { break };
+        from = last.leaf + 1;
+        waiting.extend(recalls.into_iter().filter(|recall| recall.done.is_none()));
+    }
+    Ok(waiting)
+}
+
 /// What the log says is taken back must be so in the registry.
 fn recalls_page(config: &Config, recalls: &[KeptRecall], report: &mut Report) -> Result<(), Failure> {
     let ids: Vec<Uuid> = recalls.iter().map(|recall| recall.exchange).collect();
@@ -375,6 +397,7 @@ fn show(report: &Report, store: &RegistrySettings, output: &Output) {
         What::InGap,
         What::NoPayload,
         What::NotRecalled,
+        What::RecallWaits,
         What::GivenUp,
         What::OpenRows,
         What::More,

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use shuguan_ledger::keys::LogKeys;
+use shuguan_ledger::keys::{KeySpan, LogKeys};
+use shuguan_ledger::note::VerifyingKey;
 
 use super::{Findings, Verdict};
 use crate::chain::Chain;
@@ -35,7 +36,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         }
     };
     let reader = Reader::open(&config.journal.place);
-    let Some((volume, had)) = reader.ok().as_ref().and_then(volume_and_before) else {
+    let Some((volume, past)) = reader.ok().as_ref().and_then(volume_and_before) else {
         return;
     };
     let before = findings.0.len();
@@ -43,7 +44,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     let origin = volume.origin.as_str();
     let made = Made {
         first: &config.keys.log,
-        had: &had,
+        past: &past,
     };
     seeds(origin, &files, &keys, &made, findings);
     let signing: Vec<_> = keys.open_ended().collect();
@@ -65,30 +66,60 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// The volume that is written, and the names of the logs that this journal had before it.
-fn volume_and_before(reader: &Reader) -> Option<(Volume, Vec<String>)> {
+/// The logs that a journal had before the volume that is written.
+#[derive(Default)]
+struct Past {
+    /// Their names.
+    had: Vec<String>,
+    /// Keys that signed the volumes which were closed by plan.
+    keys: Vec<KeySpan>,
+}
+
+fn volume_and_before(reader: &Reader) -> Option<(Volume, Past)> {
     let volume = reader.volumes().ok()?.pop()?;
     let opened = reader.logs_opened().ok()?;
     let had = opened.into_iter().flat_map(|one| [Some(one.of), one.had]);
-    Some((volume, had.flatten().collect()))
+    let had = had.flatten().collect();
+    let keys = reader.past_keys().ok()?;
+    Some((volume, Past { had, keys }))
 }
 
 /// What tells for which log a seed was made.
 struct Made<'a> {
     /// The first key's file, which no key id names.
     first: &'a Path,
-    /// Names of the logs that this journal had.
-    had: &'a [String],
+    past: &'a Past,
 }
 
 impl Made<'_> {
-    /// Whether the seed is that of a log that is over: the file of any other is named by the key that it is under the name of its log.
-    fn is_over(&self, path: &Path, files: &LogKeyFiles) -> bool {
-        let is_named = |name: &String| {
-            let waiting = files.waiting(name, &LogKeys::default());
-            waiting.is_ok_and(|made| made.iter().any(|(file, _)| *file == path))
-        };
-        path == self.first || self.had.iter().any(is_named)
+    /// The log that is over of which the seed was made a key: the file of any but the first is named by the key that it is under the name of its log.
+    fn key_of(&self, path: &Path, files: &LogKeyFiles) -> Option<VerifyingKey> {
+        self.past.had.iter().find_map(|name| {
+            let waiting = files.waiting(name, &LogKeys::default()).ok()?;
+            let (_, key) = waiting.into_iter().find(|(file, _)| *file == path)?;
+            Some(key.verifying_key())
+        })
+    }
+
+    /// What became of a seed that is none of the log's; none: its log does not exist yet.
+    fn fate(&self, path: &Path, files: &LogKeyFiles) -> Option<String> {
+        let shown = path.display();
+        let over =
+            format!("`{shown}` signs nothing: it is the seed of another log, such as one that this one succeeds");
+        if path == self.first {
+            return Some(over);
+        }
+        let key = self.key_of(path, files)?;
+        let signed = self.past.keys.iter().any(|span| *span.key() == key);
+        let is_closed = self.past.keys.iter().any(|span| span.key().name() == key.name());
+        Some(if is_closed && !signed {
+            format!(
+                "`{shown}` never signed anything: it was ordered for `{}`, which was closed before a reload took it; the volume that is written has a key of its own",
+                key.name()
+            )
+        } else {
+            over
+        })
     }
 }
 
@@ -114,29 +145,27 @@ fn seeds(origin: &str, files: &LogKeyFiles, keys: &LogKeys, made: &Made<'_>, fin
     for (path, key) in seeds {
         let key = key.verifying_key();
         let (id, shown) = (key.id(), path.display());
-        let next = format!("destroy it, in backups too, once `shuguan key publish` has run: shred -u {shown}");
-        match keys.spans().iter().find(|span| *span.key() == key) {
-            None if waiting.iter().any(|(waits, _)| *waits == path) => {
-                let what = format!("{id} waits to sign beside the old key");
-                findings.add(Verdict::Warn, CHECK, what, "reload the gateway (SIGHUP)");
-            }
-            None if !made.is_over(path, files) => {
-                let what = format!("`{shown}` was made for a log that does not exist yet, and signs nothing");
-                let next = "keep it: `shuguan log turn --open NAME` of its name begins with it";
-                findings.add(Verdict::Warn, CHECK, what, next);
-            }
-            None => {
-                let what = format!(
-                    "`{shown}` signs nothing: it is the seed of another log, such as one that this one succeeds"
-                );
-                findings.add(Verdict::Warn, CHECK, what, next);
-            }
-            Some(span) => {
+        let destroy = format!("destroy it, in backups too, once `shuguan key publish` has run: shred -u {shown}");
+        let span = keys.spans().iter().find(|span| *span.key() == key);
+        let waits = waiting.iter().any(|(waits, _)| *waits == path);
+        let (what, next) = match (span, made.fate(path, files)) {
+            (Some(span), _) => {
                 let Some(until) = span.until() else { continue };
                 let what = format!("{id} signs nothing from {until} entries on, and `{shown}` is still there");
-                findings.add(Verdict::Warn, CHECK, what, next);
+                (what, destroy)
             }
-        }
+            (None, _) if waits => {
+                let what = format!("{id} waits to sign beside the old key");
+                (what, "reload the gateway (SIGHUP)".to_owned())
+            }
+            (None, Some(what)) => (what, destroy),
+            (None, None) => {
+                let what = format!("`{shown}` was made for a log that does not exist yet, and signs nothing");
+                let next = "keep it: `shuguan log turn --open NAME` of its name begins with it".to_owned();
+                (what, next)
+            }
+        };
+        findings.add(Verdict::Warn, CHECK, what, next);
     }
 }
 
@@ -160,12 +189,13 @@ fn trust_file(config: &Config, origin: &str, keys: &LogKeys, findings: &mut Find
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{Findings, LogKeys, Made, Volume, log_keys, seeds, year};
+    use super::{Findings, LogKeys, Made, Past, Volume, log_keys, seeds, year};
 
     #[test]
     fn a_log_without_entries_is_of_no_year_and_one_of_a_year_before_is_told() {
         let mut volume = Volume {
             origin: "log.example".into(),
+            log: "log.example".into(),
             from: 0,
             since_us: 0,
             size: None,
@@ -184,19 +214,31 @@ mod tests {
     fn a_seed_that_was_prepared_for_the_next_volume_is_not_to_be_destroyed_and_that_of_one_before_is() {
         let folder = tempfile::tempdir().unwrap();
         let first = folder.path().join("log.seed");
-        let made = ["log.example", "log.example/2026", "log.example/2028"];
-        let [signs, before, prepared] = made.map(|name| log_keys::begin(&first, name).unwrap().verifying_key());
+        let made = [
+            "log.example",
+            "log.example/2026",
+            "log.example/2026",
+            "log.example/2028",
+        ];
+        let [signs, before, ordered, prepared] =
+            made.map(|name| log_keys::begin(&first, name).unwrap().verifying_key());
         let keys = LogKeys::of([signs.into()]);
         let files = log_keys::read_any(&first).unwrap();
         let made = Made {
             first: &first,
-            had: &["log.example/2026".to_owned()],
+            past: &Past {
+                had: vec!["log.example/2026".to_owned()],
+                keys: vec![before.clone().into()],
+            },
         };
         let mut findings = Findings::default();
         seeds("log.example", &files, &keys, &made, &mut findings);
         let said = |id: String| findings.0.iter().find(|finding| finding.what.contains(&id)).unwrap();
-        assert_eq!(findings.0.len(), 2);
-        assert!(said(before.id()).next.contains("shred"), "{:?}", said(before.id()));
+        assert_eq!(findings.0.len(), 3);
+        for (id, words) in [(before.id(), "signs nothing"), (ordered.id(), "never signed anything")] {
+            let said = said(id);
+            assert!(said.what.contains(words) && said.next.contains("shred"), "{said:?}");
+        }
         let said = said(prepared.id());
         assert!(
             said.what.contains("does not exist yet") && !said.next.contains("shred"),

@@ -45,6 +45,13 @@ fn describe(committing: Committing) -> (Light, String) {
                 ),
             )
         }
+        Committing::NoRoom(since) => (
+            Light::Red,
+            format!(
+                "it commits, and the folder of payloads has had no room for {} s now; pushes of more than 64 KiB are answered 503; it is tried every few seconds",
+                since.as_secs()
+            ),
+        ),
         Committing::Owes(owed) => (
             Light::Red,
             format!(

@@ -51,6 +51,7 @@ mod tests {
     fn a_year_that_is_over_is_told_with_the_command_that_opens_the_next_volume() {
         let volume = Volume {
             origin: "gw1.lyg.example/log/2026".into(),
+            log: "gw1.lyg.example/log".into(),
             from: 7,
             since_us: 0,
             size: None,

@@ -16,19 +16,32 @@ use crate::postgres::link::{self, Purpose};
 use crate::postgres::{LinkFault, PostgresSettings};
 
 /// What this program works with.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// How long a migration's statement may take; an index over many leaves needs long.
 const PATIENCE: Duration = Duration::from_hours(1);
 
 /// What brings a journal from one version to the next, from none on; the indexes of `statements` come with the newest.
-const STEPS: [&str; 3] = [FIRST, CLOCK, SHREDS];
+const STEPS: [&str; 4] = [FIRST, CLOCK, SHREDS, PLANS];
 
 /// Leaves that tell of the clock are looked for at each start and pruning.
 const CLOCK: &str = "-- the index of what is told of the clock is among those that follow\n";
 
 /// Leaves that tell of destruction are looked for at each start, and whenever evidence is opened.
 const SHREDS: &str = "-- the index of what was destroyed is among those that follow\n";
+
+/// What grants were that exchanges ran on. A role that may write nonces is the gateway's: it gets its rights to the new table with it, and a start after the
+/// migration does not wait for the roles to be run again.
+const PLANS: &str = r"CREATE TABLE past_plan (  -- of every bundle that was loaded: what a grant was, by the hash that leaves name
+  hash  bytea PRIMARY KEY CHECK (length(hash) = 32), -- SHA-256 of bytes
+  bytes bytea NOT NULL
+);
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'shuguan_journal') AND has_table_privilege('shuguan_journal', 'nonce', 'INSERT') THEN
+    GRANT SELECT, INSERT ON past_plan TO shuguan_journal;
+  END IF;
+END $$;
+";
 
 const FIRST: &str = r#"CREATE TABLE journal_version (
   id      bigint PRIMARY KEY CHECK (id = 1),

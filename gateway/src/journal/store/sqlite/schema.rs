@@ -96,6 +96,10 @@ CREATE TABLE IF NOT EXISTS nonce (          -- of signed requests, oldest first
   bound BLOB NOT NULL CHECK (length(bound) = 32), -- HMAC of idempotency key and signature
   until INTEGER NOT NULL                          -- microseconds UTC
 ) STRICT;
+CREATE TABLE IF NOT EXISTS past_plan (      -- of every bundle that was loaded: what a grant was, by the hash that leaves name
+  hash  BLOB PRIMARY KEY CHECK (length(hash) = 32), -- SHA-256 of bytes
+  bytes BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 /// Made at each opening: a journal of an earlier version has none. Checkpoints that witnesses signed, the last one of each minute.
 pub(super) const COSIGNED: &str = "CREATE TABLE IF NOT EXISTS cosigned (
