@@ -2,14 +2,14 @@
 //!
 //! Takes a parsed configuration; gives a running [`Gateway`]. Refuses to start on any fault of keys, certificates, lists, policies, journal or registry.
 //!
-//! | # | A start, and its room | A crash after it leaves |
+//! | # | A start, and its room | A crash after it, or a fault in what follows, leaves |
 //! |---|---|---|
-//! | 1 | `material`: certificates, policies and keys are read and judged, and all that is wrong with them is told; `edges`: sockets are bound | nothing |
-//! | 2 | `fitting`: the registry is compared with the plans, the journal with what witnesses hold and with the keys, while it is not open yet | the key of this year's index, when it is new |
-//! | 3 | `opening`: the journal is opened, and the `start` leaf sealed | the leaf; another start seals another |
+//! | 1 | `material`: certificates, policies and keys are read and judged, and all that is wrong with them is told; `edges`: sockets are bound | a folder of policies that a broken installation had left was put right |
+//! | 2 | `fitting`: the registry is compared with the plans, the journal with what witnesses hold and with the keys, while it is not open yet | views of the registry as the plans have them; the key of this year's index, when it is new, made last |
+//! | 3 | `opening`: the journal is opened, and the `start` leaf sealed | the leaf, and no payload without one; another start seals another |
 //! | 4 | `receipt_keys`: `key` leaves of what is ordered about receipt keys | those that are there; the next start seals the rest |
-//! | 5 | `stations` are built; the `policy` leaf says which bundle is in force (`bundle/keeper.rs`) | the leaf; what was in force was in force for nobody |
-//! | 6 | `configuration`, `log_keys`, `certificate_acts`: leaves of what changed meanwhile | those that are there; the next start seals the rest, a certificate act perhaps again |
+//! | 5 | `stations` are built; the `policy` leaf says which bundle is in force (`bundle/keeper.rs`) | the leaf, and what its plans release, kept; what was in force was in force for nobody |
+//! | 6 | `configuration`, `log_keys`, `certificate_acts`: leaves of what changed meanwhile | those that are there; the next start seals the rest, a certificate act perhaps again. An act that cannot be sealed stays where it is written down, and holds up no start |
 //! | 7 | `running`: connections are accepted, `tending` and `lights` go on once a second, the relay works | what C3 says: the next start reads what is there |
 //!
 //! An end: no new connection, what is in flight is finished, the relay stops between two parts, the `stop` leaf.
@@ -144,11 +144,11 @@ impl Gateway {
         &self.keeper
     }
 
-    /// Waits until the journal or the relay can no longer be trusted; the process must end then.
+    /// Waits until the journal can no longer be trusted or a task has ended that must not; the process must end then.
     pub async fn failed(&mut self) {
         tokio::select! {
             () = self.stations.journal.failed() => {}
-            () = self.running.relay_failed() => {}
+            () = self.running.failed() => {}
         }
     }
 

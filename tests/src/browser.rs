@@ -102,7 +102,13 @@ impl Browser {
         let (place, wanted) = (Value::from(selector), Value::from(text));
         let reads = format!("return document.querySelector({place})?.innerText.includes({wanted}) ?? false");
         let what = format!("`{selector}` shows `{text}`");
-        eventually(&what, 20, || self.run(&reads) == true);
+        let asked = json!({"script": reads, "args": []});
+        let path = format!("{}/execute/sync", self.session);
+        // A script that the next page cuts off is asked again.
+        eventually(&what, 20, || {
+            let answered = self.request("POST", &path, Some(&asked));
+            answered.is_ok_and(|(_, document)| document == br#"{"value":true}"#)
+        });
     }
 
     /// What a script gives that is run in the page.

@@ -157,7 +157,7 @@ async fn what_was_written_past_the_relay_is_named_by_exchange(
     assert_eq!(running.stop(), Some(0));
 }
 
-/// What it will take back is no finding, also a row that somebody else put under its name; then it is carried out, and nothing is to be said.
+/// It is known and no finding; rows that somebody else put under the name of its batch are one, since it would empty them. Then it is carried out, and nothing is to be said.
 async fn a_recall_that_waits_is_named(
     gateway: &Deployment,
     (running, id): (&Running<'_>, fn(&str) -> String),
@@ -176,26 +176,37 @@ async fn a_recall_that_waits_is_named(
     let answer = running.call(recall, &gateway.partner(POLICE)).await.unwrap();
     assert_eq!(answer.status, 202, "{:?}", answer.body);
     let recall = answer.json()["exchange"].as_str().unwrap().to_owned();
+    let waits = |document: &Value, (states, holds): (Value, Value)| {
+        let known = document["known"].as_array().unwrap();
+        assert_eq!(known.len(), 1, "{document}");
+        assert_eq!(
+            [
+                &known[0]["what"],
+                &known[0]["exchange"],
+                &known[0]["states"],
+                &known[0]["holds"]
+            ],
+            [&"recall-waits".into(), &recall.clone().into(), &states, &holds]
+        );
+    };
+    for (more, counts) in [
+        (&[][..], (Value::Null, Value::Null)),
+        (&["--deep"][..], (6.into(), 6.into())),
+    ] {
+        let (code, findings, document) = fsck(gateway, more);
+        assert_eq!((code, findings), (0, vec![]), "{more:?}");
+        waits(&document, counts);
+    }
     let was = format!("(SELECT exchange FROM relay_progress WHERE leaf = {TABLE}._leaf)");
     past(&format!(
         "UPDATE {TABLE} SET _exchange = {} WHERE _exchange <> {}",
         id(push),
         id(push)
     ));
-    for (more, holds) in [(&[][..], Value::Null), (&["--deep"][..], 10.into())] {
-        let (code, findings, document) = fsck(gateway, more);
-        assert_eq!((code, findings), (0, vec![]), "{more:?}");
-        let known = document["known"].as_array().unwrap();
-        assert_eq!(
-            (known.len(), &known[0]["what"]),
-            (1, &"recall-waits".into()),
-            "{document}"
-        );
-        assert_eq!(
-            (&known[0]["exchange"], &known[0]["holds"]),
-            (&recall.clone().into(), &holds)
-        );
-    }
+    let (code, findings, document) = fsck(gateway, &["--deep"]);
+    let moved = vec![found("provenance", Some(push), 0, 4), found("more", Some(push), 6, 10)];
+    assert_eq!((code, findings), (6, moved));
+    waits(&document, (6.into(), 10.into()));
     let (_, out, error) = gateway.shuguan(&["db", "fsck", "--deep", "-c", "shuguan.toml"]);
     assert!(
         format!("{out}{error}").contains("shuguan relay resume ends a pause"),

@@ -8,6 +8,7 @@ use shuguan_ledger::leaf::Event;
 use shuguan_policies::{PastPlan, PolicySet};
 
 use crate::exchange::Stations;
+use crate::hex::hex;
 use crate::journal::{Journal, JournalFault, SealError};
 
 /// A plan that a leaf names.
@@ -50,6 +51,13 @@ pub(crate) async fn plan_of(stations: &Stations, hash: [u8; 32]) -> Result<Optio
         return Ok(Some(Known { plan, in_force: true }));
     }
     let bytes = stations.journal.past_plan(hash).await?;
+    let was_kept = bytes.is_some();
     let plan = bytes.and_then(|bytes| PastPlan::read(&bytes, &hash));
+    if was_kept && plan.is_none() {
+        tracing::error!(
+            plan = hex(&hash),
+            "what the journal keeps of a plan was changed past the gateway, and is not believed"
+        );
+    }
     Ok(plan.map(|plan| Known { plan, in_force: false }))
 }

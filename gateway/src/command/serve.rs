@@ -75,7 +75,7 @@ async fn serve(path: &Path, config: Config, output: &Output) -> Result<Exit, Fai
             }
             () = gateway.failed() => {
                 // Whether the last transaction is on disk nobody knows now; the next start reads what is there.
-                return Err(Failure::local("the journal or the registry can no longer be trusted to keep what it is given")
+                return Err(Failure::local("the journal or the registry can no longer be trusted to keep what it is given, or a task of the gateway broke off")
                     .coded("SG9002")
                     .then("look at the disk and the log, then start again: nothing acknowledged is lost"));
             }

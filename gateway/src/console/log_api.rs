@@ -67,15 +67,14 @@ async fn turn(
     headers: HeaderMap,
     body: Result<Json<Order>, JsonRejection>,
 ) -> Response {
-    let turned = async {
-        guard::operators_only(&peer)?;
+    let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
+    let act = async move {
+        guard::operators_only(&officer)?;
         let members = "open (the name of the volume) and prepare (true: only make its key)";
         let order: Order = json::asked(&headers, &uri, body, members)?;
-        let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
-        let turned = async move { turned(&acting, &officer, &order).await };
-        desk.console.api.stations.to_the_end(turned).await
+        turned(&acting, &officer, &order).await
     };
-    json::answer(&context, &peer, "log", turned.await).await
+    json::carried_out(&desk, context, peer, "log", act).await
 }
 
 async fn turned(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {

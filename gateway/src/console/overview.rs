@@ -238,6 +238,7 @@ fn check_name(code: &str) -> &'static str {
 fn check_text(code: &str, colour: &str) -> &'static str {
     match (code, colour) {
         ("journal", "green") => "可以提交",
+        ("journal", "yellow") => "可以提交，但载荷目录空间不足，大批次一律答复 503",
         ("journal", _) => "不能提交，推送一律答复 503",
         ("registry", "green") => "入库中继工作正常",
         ("registry", _) => "入库中继已暂停，或上次失败正在重试",

@@ -49,14 +49,13 @@ async fn submit(
     headers: HeaderMap,
     body: Result<Json<Submission>, JsonRejection>,
 ) -> Response {
-    let submitted = async {
+    let (submitting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
+    // What is sealed as loaded must be in force, though the officer hang up.
+    let act = async move {
         guard::from_no_other_site(&headers, &uri)?;
-        let (submitting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
-        let submitted = async move { submitted(&submitting, &officer, body).await };
-        // What is sealed as loaded must be in force, though the officer hang up.
-        desk.console.api.stations.to_the_end(submitted).await
+        submitted(&submitting, &officer, body).await
     };
-    json::answer(&context, &peer, "policy", submitted.await).await
+    json::carried_out(&desk, context, peer, "policy", act).await
 }
 
 async fn submitted(desk: &Desk, peer: &Peer, body: Result<Json<Submission>, JsonRejection>) -> Result<Value, Stop> {

@@ -87,18 +87,17 @@ async fn act(
     headers: HeaderMap,
     body: Result<Json<Order>, JsonRejection>,
 ) -> Response {
-    let acted = async {
-        guard::operators_only(&peer)?;
+    let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
+    let act = async move {
+        guard::operators_only(&officer)?;
         let members =
             "act (pause, resume, release, discard, feed-again), exchange, why (wrong-batch, superseded, unusable)";
         let order: Order = json::asked(&headers, &uri, body, members)?;
         let discarded = order.exchange.filter(|_| order.act == Act::Discard);
-        let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
-        let acted = async move { acted(&acting, &officer, &order).await };
-        let leaf = desk.console.api.stations.to_the_end(acted).await?;
-        document(&desk, Some(leaf), discarded).await
+        let leaf = acted(&acting, &officer, &order).await?;
+        document(&acting, Some(leaf), discarded).await
     };
-    json::answer(&context, &peer, "relay", acted.await).await
+    json::carried_out(&desk, context, peer, "relay", act).await
 }
 
 /// Seals the act; the relay follows it at its next turn.

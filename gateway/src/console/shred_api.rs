@@ -92,19 +92,18 @@ pub(super) async fn shred(
     headers: HeaderMap,
     body: Result<Json<Order>, JsonRejection>,
 ) -> Response {
-    let done = async {
+    let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
+    // A leaf that says that keys are gone must be true.
+    let act = async move {
         let members =
             "what (evidence, payload, index), exchange or before, case, why (retention, subject-request, court)";
         let order: Order = json::asked(&headers, &uri, body, members)?;
-        if peer.partner().role != Role::SecurityOfficer {
+        if officer.partner().role != Role::SecurityOfficer {
             return Err(Refusal::WrongRole.into());
         }
-        let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
-        let destroyed = async move { destroy(&acting, &officer, &order).await };
-        // A leaf that says that keys are gone must be true.
-        desk.console.api.stations.to_the_end(destroyed).await
+        destroy(&acting, &officer, &order).await
     };
-    json::answer(&context, &peer, "shred", done.await).await
+    json::carried_out(&desk, context, peer, "shred", act).await
 }
 
 fn bad(detail: &str) -> Stop {

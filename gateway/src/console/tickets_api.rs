@@ -30,15 +30,14 @@ pub(super) async fn open(
     headers: HeaderMap,
     body: Result<Json<Order>, JsonRejection>,
 ) -> Response {
-    let opened = async {
-        guard::operators_only(&peer)?;
+    let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
+    // A turn that ends before its leaf is in the log would let the same question in twice.
+    let act = async move {
+        guard::operators_only(&officer)?;
         let order: Order = json::asked(&headers, &uri, body, "exchange, row, field")?;
-        let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
-        let opened = async move { opened(&acting, &officer, &order).await };
-        // A turn that ends before its leaf is in the log would let the same question in twice.
-        desk.console.api.stations.to_the_end(opened).await
+        opened(&acting, &officer, &order).await
     };
-    json::answer(&context, &peer, "tickets", opened.await).await
+    json::carried_out(&desk, context, peer, "tickets", act).await
 }
 
 /// One at a time: between the look and the leaf nobody asks the same.

@@ -81,12 +81,11 @@ pub async fn recall(stations: &Stations, peer: &Peer, head: &StatementHead<'_>) 
 /// The push of this partner; what another pushed and what nobody did look the same.
 async fn pushed(stations: &Stations, peer: &Peer, head: &StatementHead<'_>) -> Result<Pushed, Stop> {
     let view = statement::about(stations, head).await?;
-    let leaf = statement::reference(&view)?;
-    match view.leaf.event {
+    match &view.leaf.event {
         Event::Push(push) if push.p == peer.partner().id => Ok(Pushed {
             exchange: view.exchange,
-            record: push.rec,
-            leaf,
+            leaf: statement::reference(&view)?,
+            record: push.rec.clone(),
         }),
         _ => Err(Refusal::NotFound.into()),
     }

@@ -1,7 +1,7 @@
 //! Whether the journal commits: what the sequencer knows of it, told while it is so.
 //!
 //! Takes what becomes of each group; gives how it stands at this moment. A group that could not be committed is said at once, and so is an answer that is owed for longer
-//! than a few seconds; the next group that is written is the end of both. A payload that had no room beside the journal is said as well, until as much fits again. While it stands so, and on a server that nobody asks anything, [`Journal::prove`] tries by itself. Refuses nothing.
+//! than a few seconds; the next group that is written is the end of both. A payload that had no room beside the journal is said as well, until there is room for two such. While it stands so, and on a server that nobody asks anything, [`Journal::prove`] tries by itself. Refuses nothing.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -22,6 +22,8 @@ const OWED_MAX: Duration = Duration::from_secs(5);
 const TRY_EVERY: Duration = Duration::from_secs(3);
 /// Room that there must be at least before it is tried again after a full disk, and the most that is asked for.
 const ROOM_BYTES: (usize, usize) = (256 << 10, 32 << 20);
+/// So many times as much room as a payload did not find is to be there before that is no longer said: what it wrote and took away again is free at once.
+const ROOM_FOR: u64 = 2;
 /// How long a nonce of a try is remembered, microseconds.
 const REMEMBERED_US: i64 = 60_000_000;
 
@@ -80,10 +82,10 @@ struct Failing {
 #[derive(Clone, Copy, Debug)]
 struct Roomless {
     since: Instant,
-    /// When it was tried last whether one fits.
-    tried: Instant,
+    /// When it was asked last whether one fits.
+    asked: Instant,
     /// Bytes of the largest that did not.
-    bytes: usize,
+    bytes: u64,
 }
 
 /// Told by those who write payloads what became of it.
@@ -95,12 +97,11 @@ impl Teller {
         Self(Some(Arc::clone(shared)))
     }
 
-    /// Hears of a write to a file of so many bytes.
+    /// Hears of a write by which a file would have had so many bytes.
     pub(super) fn hears<T>(&self, bytes: u64, outcome: Result<T, JournalFault>) -> Result<T, JournalFault> {
         if let (Some(shared), Err(fault)) = (&self.0, &outcome)
             && fault.is_for_want_of_room()
         {
-            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
             shared.commits.payload_had_no_room(bytes, Instant::now());
         }
         outcome
@@ -143,31 +144,31 @@ impl Commits {
         self.news.notify_one();
     }
 
-    fn payload_had_no_room(&self, bytes: usize, now: Instant) {
+    fn payload_had_no_room(&self, bytes: u64, now: Instant) {
         let mut state = self.lock();
         let before = state.payloads;
         state.payloads = Some(Roomless {
             since: before.map_or(now, |before| before.since),
-            tried: now,
+            asked: now,
             bytes: bytes.max(before.map_or(0, |before| before.bytes)),
         });
         drop(state);
         self.news.notify_one();
     }
 
-    /// For how many bytes room is to be looked for, when it is time to.
-    fn payloads_due(&self, now: Instant) -> Option<usize> {
+    /// How many bytes are to be free, when it is time to ask.
+    fn payloads_due(&self, now: Instant) -> Option<u64> {
         let roomless = self.lock().payloads?;
-        let waited = now.saturating_duration_since(roomless.tried);
-        (waited >= TRY_EVERY).then_some(roomless.bytes)
+        let waited = now.saturating_duration_since(roomless.asked);
+        (waited >= TRY_EVERY).then(|| roomless.bytes.saturating_mul(ROOM_FOR))
     }
 
-    fn payloads_tried(&self, fits: bool, now: Instant) {
+    fn payloads_asked(&self, has_room: bool, now: Instant) {
         let mut state = self.lock();
         if let Some(roomless) = &mut state.payloads {
-            roomless.tried = now;
+            roomless.asked = now;
         }
-        if fits {
+        if has_room {
             state.payloads = None;
             drop(state);
             self.news.notify_one();
@@ -248,27 +249,26 @@ impl Journal {
 
     /// Whether as much can be written beside the journal as could not be: a row alone often still fits.
     async fn has_room_for(&self, bytes: usize) -> bool {
-        match &self.inner.database {
-            Some(database) => fits(database.parent().unwrap_or(Path::new(".")), bytes).await,
-            None => true,
-        }
+        let Some(database) = &self.inner.database else {
+            return true;
+        };
+        let folder = database.parent().unwrap_or(Path::new(".")).to_owned();
+        let bytes = bytes.clamp(ROOM_BYTES.0, ROOM_BYTES.1);
+        let tried = tokio::task::spawn_blocking(move || room_in(&folder, bytes));
+        matches!(tried.await, Ok(Ok(())))
     }
 
-    /// Looks whether the folder of payloads takes as much again as it did not.
+    /// Asks whether the folder of payloads has room for what it did not take. Nothing is written: a try that filled the disk would take from the journal, which
+    /// may lie on the same one and commits.
     async fn prove_payloads(&self) {
         let commits = &self.inner.shared.commits;
         if let Some(bytes) = commits.payloads_due(Instant::now()) {
-            let fits = fits(&self.inner.payloads, bytes).await;
-            commits.payloads_tried(fits, Instant::now());
+            let folder = self.inner.payloads.clone();
+            let free = tokio::task::spawn_blocking(move || durable::free_bytes(&folder)).await;
+            let has_room = matches!(free, Ok(Ok(free)) if free >= bytes);
+            commits.payloads_asked(has_room, Instant::now());
         }
     }
-}
-
-/// Whether a folder takes so many bytes, within bounds.
-async fn fits(folder: &Path, bytes: usize) -> bool {
-    let (folder, bytes) = (folder.to_owned(), bytes.clamp(ROOM_BYTES.0, ROOM_BYTES.1));
-    let tried = tokio::task::spawn_blocking(move || room_in(&folder, bytes));
-    matches!(tried.await, Ok(Ok(())))
 }
 
 /// Takes away what a process that was killed while it looked for room in a folder left: it would fill the disk that was full.
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_without_room_is_said_until_as_much_fits_again_whatever_is_committed_meanwhile() {
+    fn a_payload_without_room_is_said_until_two_such_fit_whatever_is_committed_meanwhile() {
         let (commits, began) = (Commits::default(), Instant::now());
         commits.payload_had_no_room(7, began);
         commits.payload_had_no_room(3, began);
@@ -346,16 +346,16 @@ mod tests {
         assert_eq!(commits.standing(later), Committing::NoRoom(TRY_EVERY));
         assert_eq!(
             (commits.payloads_due(began), commits.payloads_due(later)),
-            (None, Some(7))
+            (None, Some(14))
         );
-        commits.payloads_tried(false, later);
+        commits.payloads_asked(false, later);
         assert_eq!(commits.payloads_due(later), None);
         assert_eq!(commits.standing(later), Committing::NoRoom(TRY_EVERY));
         // A journal that does not commit takes nothing at all.
         commits.failed(None, later);
         assert!(matches!(commits.standing(later), Committing::Fails { .. }));
         commits.went_in(true);
-        commits.payloads_tried(true, later);
+        commits.payloads_asked(true, later);
         assert_eq!(commits.standing(later), Committing::Well);
     }
 

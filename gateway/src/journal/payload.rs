@@ -103,8 +103,9 @@ impl PayloadWriter {
         let Some(earlier) = self.held.replace(encoded) else {
             return Ok(());
         };
+        let wanted = self.spilled_bytes().saturating_add(length(&earlier));
         let written = self.write(earlier, false);
-        self.teller.hears(self.spilled_bytes(), written)
+        self.teller.hears(wanted, written)
     }
 
     /// Bytes that it has put on disk; none while it fits the journal's row.
@@ -125,8 +126,9 @@ impl PayloadWriter {
     /// # Errors
     /// [`JournalFault::File`]; nothing is left behind then.
     pub fn finish(self) -> Result<SealedPayload, JournalFault> {
-        let (teller, bytes) = (self.teller.clone(), self.spilled_bytes());
-        teller.hears(bytes, self.end())
+        let last = self.held.as_deref().map_or(0, length);
+        let (teller, wanted) = (self.teller.clone(), self.spilled_bytes().saturating_add(last));
+        teller.hears(wanted, self.end())
     }
 
     fn end(mut self) -> Result<SealedPayload, JournalFault> {
@@ -294,6 +296,10 @@ impl Sink {
             }
         }
     }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 fn write_all(out: &mut BufWriter<File>, bytes: &[u8], guard: &SpillFile) -> Result<(), JournalFault> {

@@ -84,8 +84,9 @@ impl SubjectWriter {
         if self.held_tags <= HELD_TAGS_MAX {
             return Ok(());
         }
+        let wanted = self.wanted();
         let spilled = self.spill();
-        self.teller.hears(self.spilled, spilled)
+        self.teller.hears(wanted, spilled)
     }
 
     /// Whether [`SubjectWriter::finish`] will wait for the disk; then it belongs on a blocking thread.
@@ -103,8 +104,14 @@ impl SubjectWriter {
     /// # Errors
     /// [`JournalFault::File`]; nothing is left behind then.
     pub fn finish(self) -> Result<Subjects, JournalFault> {
-        let (teller, bytes) = (self.teller.clone(), self.spilled);
-        teller.hears(bytes, self.end())
+        let (teller, wanted) = (self.teller.clone(), self.wanted());
+        teller.hears(wanted, self.end())
+    }
+
+    /// Bytes that the file would have with what is held.
+    fn wanted(&self) -> u64 {
+        let held = self.held.iter().map(|run| run.as_flattened().len()).sum::<usize>();
+        self.spilled.saturating_add(u64::try_from(held).unwrap_or(u64::MAX))
     }
 
     fn end(mut self) -> Result<Subjects, JournalFault> {

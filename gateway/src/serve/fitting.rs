@@ -1,4 +1,5 @@
-//! Does what was configured fit the stores? Asked before the journal is opened: opening it seals a leaf, and a gateway that does not start has not started.
+//! Does what was configured fit the stores? Asked before the journal is opened, since opening it seals a `start` leaf. What can fail behind that, the folder of extracts and an
+//! order about the log's key, leaves one at every try.
 //!
 //! Takes the configuration, the keys and the policies; gives what was opened meanwhile and what is to be sealed about receipt keys. Refuses a registry whose
 //! columns are others, a journal that is older than what a witness signed, and keys other than those that the journal was written under.
@@ -44,8 +45,9 @@ impl Fitting {
         Ok(Self {
             registry: registry(config, policies).await?,
             witnessing: witnessing(config, secrets).await?,
-            index: same_keys(config, secrets, now_us).await?,
             receipts: receipt_plan(config, secrets)?,
+            // Last: where it is new, the key of the year is made by it.
+            index: same_keys(config, secrets, now_us).await?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Are the key files those under which the journal was written?
 //!
-//! Takes the configuration, the master key and what the journal says of both, before it is opened; gives what is wrong with which file. A gateway with another master key
+//! Takes the paths of the key files, the master key and what the journal was written under, before it is opened; gives what is wrong with which file. A gateway with another master key
 //! would give the same people other pseudonyms, and one with another key-encryption key seals payloads that nobody opens once the right file is back: neither
 //! starts. Where a key is lost for good, an empty file `<file>.lost` says so.
 

@@ -1,6 +1,6 @@
 //! The lights of `/readyz`.
 //!
-//! Takes how the stations stand; gives a colour and words for people, once a second or when something changed. Refuses nothing. Waits for nobody, so that no light
+//! Takes how the stations stand; gives a colour and words for people, once a second, when something changed, and what the registry kept once a minute. Refuses nothing. Waits for nobody, so that no light
 //! stands still with what it is about; one that must be waited for has a task of its own.
 
 mod clock;
@@ -32,6 +32,8 @@ pub(super) struct Watched {
 
 /// Sets tasks to show them, without end.
 pub(super) fn show(watched: Watched, readiness: &Readiness, workers: &mut JoinSet<()>) {
+    // Before anybody can ask.
+    watched.show(readiness);
     let stations = Arc::clone(&watched.stations);
     workers.spawn(watch(watched, readiness.clone()));
     workers.spawn(journal::watch(stations.journal.clone(), readiness.clone()));

@@ -1,4 +1,4 @@
-//! Opening the journal: the first step of a start that leaves something behind, the `start` leaf.
+//! Opening the journal: the first step of a start that leaves something in the log, the `start` leaf.
 //!
 //! Takes the configuration and the keys; gives the journal, and what of it a gateway asks at its start. Refuses a journal that is damaged or is not the one that
 //! was signed last (`journal/recovery.rs`).

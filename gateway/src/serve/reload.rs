@@ -1,7 +1,7 @@
 //! SIGHUP: what is read anew while exchanges go on.
 //!
 //! Takes the files as they are now; puts certificates and revocation lists in force, all or nothing, then the policy bundle, all or nothing, then what is ordered
-//! about the log's keys. Refuses what is bad without touching what is in force. A crash on the way leaves the files, which the next start reads.
+//! about the log's keys; seals what `cert` and `crl` did meanwhile. Refuses what is bad without touching what is in force. A crash on the way leaves the files, which the next start reads.
 
 use super::{Gateway, StartFault, certificate_acts, log_keys};
 use crate::bundle::BundleRefused;

@@ -1,7 +1,7 @@
 //! The tasks of a gateway, from the first connection to the last.
 //!
 //! Takes stations, edges and bound sockets; gives tasks that accept, tend, show and relay, and the orders by which they end. Refuses nothing. All are in a
-//! [`JoinSet`], so that a panic surfaces.
+//! [`JoinSet`] that is watched: one that ends before it is told to, by a panic too, ends the gateway.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,11 +37,18 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Waits until the relay ends by itself; without end otherwise.
-    pub(super) async fn relay_failed(&mut self) {
-        if let Some(Ok(true)) | None = self.relay.join_next().await {
-            std::future::pending::<()>().await;
-        }
+    /// Waits until a task ends that was not told to; without end otherwise.
+    pub(super) async fn failed(&mut self) {
+        let what = tokio::select! {
+            Some(ended) = self.relay.join_next() => match ended {
+                Ok(true) => std::future::pending().await,
+                Ok(false) | Err(_) => "the relay",
+            },
+            Some(_) = self.listeners.join_next() => "a listener",
+            Some(_) = self.workers.join_next() => "what tends the stations and shows their lights",
+            else => std::future::pending().await,
+        };
+        tracing::error!(what, "a task ended that was not told to");
     }
 
     /// No connection is accepted any more; returns when what is in flight has been answered.
@@ -59,12 +66,12 @@ impl Running {
 }
 
 impl Gateway {
-    /// Opens the doors, and sets everything to work behind them. `paused`: a pause outlives a restart, because the log says that nobody resumed it.
+    /// Sets everything to work, and opens the doors: whoever asks how it stands is told. `paused`: a pause outlives a restart, because the log says that nobody resumed it.
     pub(super) fn run(&mut self, config: &Config, sockets: Sockets, refusals: mpsc::Receiver<Refusal>, paused: bool) {
         let relay = RelayStatus::default();
         relay.pause(paused);
-        self.listen(config, sockets, &relay);
         self.tend(refusals, &relay);
+        self.listen(config, sockets, &relay);
         self.relay(config, relay);
     }
 

@@ -15,7 +15,7 @@ pub(super) async fn watch(journal: Journal, readiness: Readiness) {
     let telling = async {
         loop {
             let (light, said) = describe(journal.committing());
-            metrics::gauge!("shuguan_journal_commits").set(if light == Light::Green { 1.0 } else { 0.0 });
+            metrics::gauge!("shuguan_journal_commits").set(if light == Light::Red { 0.0 } else { 1.0 });
             readiness.report("journal", light, said);
             // Whichever comes first.
             let _ = tokio::time::timeout(LOOK_EVERY, journal.committing_changed()).await;
@@ -46,9 +46,9 @@ fn describe(committing: Committing) -> (Light, String) {
             )
         }
         Committing::NoRoom(since) => (
-            Light::Red,
+            Light::Yellow,
             format!(
-                "it commits, and the folder of payloads has had no room for {} s now; pushes of more than 64 KiB are answered 503; it is tried every few seconds",
+                "it commits, and the folder of payloads has had no room for {} s now; large pushes are answered 503; it is asked every few seconds",
                 since.as_secs()
             ),
         ),

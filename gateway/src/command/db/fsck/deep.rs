@@ -3,9 +3,8 @@
 //! Takes what rows and history say of where they come from, in one state of the registry, and then the journal, which so is never the older one; gives what
 //! does not fit, by exchange and by record type, as numbers. A part's rows and its counts are committed together, so the rows that are open must be as many
 //! as all counts make: that is told exactly, by record type. Which exchange lacks rows is not told: one whose rows another exchange updated, confirmed or took
-//! back has fewer than it brought. A recall that waits is named with the rows that it will take back, which are no findings.
+//! back has fewer than it brought. A recall that waits is named, with the rows that it will take back.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use indicatif::ProgressBar;
@@ -29,32 +28,32 @@ pub(super) fn compare(
     of_tables(&traces, report);
     strangers(&traces, report);
     bar.set_message("exchanges");
-    let waiting = recalls_that_wait(config, reader, (&traces, report))?;
-    pushes(config, reader, (&traces, &waiting), (bar, report))?;
+    recalls_that_wait(config, reader, (&traces, report))?;
+    pushes(config, reader, &traces, (bar, report))?;
     recalls(config, reader, (&traces, report))?;
     report.rows = Some(traces.tables.iter().map(|table| table.rows).sum());
     report.unread.clone_from(&traces.unread);
     Ok(())
 }
 
-/// Names the recalls that wait with the rows that they will take back; gives the batches that these take back.
+/// Names the recalls that wait, with the rows that bear the name of what they will take back.
 fn recalls_that_wait(
     config: &Config,
     reader: &Reader,
     (traces, report): (&Traces, &mut Report),
-) -> Result<HashSet<Uuid>, Failure> {
-    let waiting = waiting_recalls(config, reader)?;
-    for recall in &waiting {
-        let held = traces.exchanges.get(&recall.push).map_or(0, |trace| trace.rows);
-        report.explain(Finding::of_recall(What::RecallWaits, recall).counted(0, number(held)));
+) -> Result<(), Failure> {
+    for recall in waiting_recalls(config, reader)? {
+        let trace = traces.exchanges.get(&recall.push);
+        let (sent, held) = trace.map_or((0, 0), |trace| (trace.sent, trace.rows));
+        report.explain(Finding::of_recall(What::RecallWaits, &recall).counted(number(sent), number(held)));
     }
-    Ok(waiting.iter().map(|recall| recall.push).collect())
+    Ok(())
 }
 
 fn pushes(
     config: &Config,
     reader: &Reader,
-    (traces, waiting): (&Traces, &HashSet<Uuid>),
+    traces: &Traces,
     (bar, report): (&ProgressBar, &mut Report),
 ) -> Result<(), Failure> {
     let mut from = 0;
@@ -70,7 +69,7 @@ fn pushes(
             };
             let said = (push.leaf, push.record.as_str(), push.partner.as_str(), push.received_us);
             let add = |what, states, holds| report.add(Finding::of(what, push).counted(states, holds));
-            judge(trace, (said, waiting.contains(&push.exchange)), add);
+            judge(trace, said, add);
         }
         bar.inc(pushes.len() as u64);
     }
@@ -91,7 +90,7 @@ fn recalls(config: &Config, reader: &Reader, (traces, report): (&Traces, &mut Re
             let event = &recall.event;
             let said = (recall.leaf, event.rec.as_str(), event.p.as_str(), recall.sealed_us);
             let add = |what, states, holds| report.add(Finding::of_recall(what, recall).counted(states, holds));
-            judge(trace, (said, false), add);
+            judge(trace, said, add);
         }
     }
 }
@@ -119,18 +118,16 @@ fn strangers(traces: &Traces, report: &mut Report) {
 /// Leaf, record type, partner and time as the log has them.
 type Said<'s> = (u64, &'s str, &'s str, i64);
 
-/// One exchange. Of a batch whose recall waits the rows that bear its name go, whoever wrote them there, so they are no finding; what its progress says
-/// otherwise than the log is one, and so are lines of the history, which stay.
-fn judge(trace: &Trace, (said, goes): (Said<'_>, bool), mut add: impl FnMut(What, i64, i64)) {
+/// One exchange. A recall that waits excuses nothing: it will empty whatever bears the name of its batch, whoever wrote that there.
+fn judge(trace: &Trace, said: Said<'_>, mut add: impl FnMut(What, i64, i64)) {
     let leaf = u64::try_from(trace.leaf).unwrap_or(u64::MAX);
     let held = (leaf, &*trace.record, &*trace.partner, trace.received_us);
-    let odd = trace.odd.saturating_sub(if goes { trace.rows } else { 0 });
     if held != said {
         add(What::Provenance, 0, number(trace.rows.max(1)));
-    } else if odd > 0 {
-        add(What::Provenance, 0, number(odd));
+    } else if trace.odd > 0 {
+        add(What::Provenance, 0, number(trace.odd));
     }
-    if trace.rows > trace.sent && !goes {
+    if trace.rows > trace.sent {
         add(What::More, number(trace.sent), number(trace.rows));
     }
 }
