@@ -21,6 +21,7 @@ mod page;
 mod place;
 pub(crate) mod row_id;
 mod secrecy;
+mod sent;
 mod sheet;
 mod spread;
 mod stated;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::judge::Sent;
+use super::sent::Sent;
 use crate::catalogue::Field;
 use crate::rules::Rules;
 use crate::value::{self, Scratch, Value, citizen_id};

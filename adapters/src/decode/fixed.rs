@@ -12,7 +12,8 @@ use encoding_rs::{DecoderResult, GB18030};
 
 use super::form::ByteForm;
 use super::header::{Names, Placed};
-use super::judge::{Judge, Sent};
+use super::judge::Judge;
+use super::sent::Sent;
 use super::trailer::Tally;
 use super::{DecodeLimits, SEARCH_FACTOR, Unreadable, secrecy};
 use crate::layout::{Encoding, Fixed, Span};

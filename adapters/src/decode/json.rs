@@ -13,7 +13,8 @@ use serde::de::DeserializeSeed;
 
 use self::member::{Member, Record};
 use super::header::{Known, Names, gives_way};
-use super::judge::{Judge, Sent};
+use super::judge::Judge;
+use super::sent::Sent;
 use crate::reject::RejectCode;
 
 /// Reads objects; keeps what is the same from one to the next.

@@ -5,15 +5,19 @@
 //! holds several records is unfolded here, a secrecy mark is noticed here, and what a row of a delta or snapshot is about is decided here:
 //! every form of file passes this place.
 
+mod bare;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
+use self::bare::Bare;
 use super::card::Cards;
 use super::form::PassedOver;
 use super::header::numbers_rows;
 use super::place::{Member, Places, Unfolding};
+use super::sent::{Sends, Sent};
 use super::spread::{Found, Spreading};
 use super::stated::Stated;
 use super::{Counts, DecodeLimits, Unreadable, row_id, secrecy, sheet};
@@ -71,77 +75,6 @@ pub(crate) struct Judge {
     /// Some row had an operation.
     operated: bool,
     bare: Bare,
-}
-
-/// What is read of a record of which only the keys matter.
-struct Bare {
-    /// By place: whether the field is part of a key, and then must be as it should.
-    keys: Vec<bool>,
-    /// By place: whether it is read at all.
-    read: Vec<bool>,
-    /// The keys whose fields are all wanted, as places.
-    whole: Vec<Vec<usize>>,
-    /// By place: whether the record at hand has a value.
-    present: Vec<bool>,
-}
-
-impl Bare {
-    fn new(record: &RecordType, names: &[&'static str], intent: &Intent) -> Self {
-        let besides: &[&str] = match intent {
-            Intent::Upsert => &[],
-            Intent::Delta(besides) | Intent::Snapshot(_, besides) => besides,
-        };
-        let slot = |name: &&str| names.iter().position(|other| other == name);
-        let whole: Vec<Vec<usize>> = record
-            .keys
-            .iter()
-            .filter_map(|key| key.iter().map(slot).collect())
-            .collect();
-        let keys: Vec<bool> = (0..names.len())
-            .map(|slot| whole.iter().flatten().any(|other| *other == slot))
-            .collect();
-        let read = names.iter().zip(&keys);
-        let told = |name: &&'static str| record.history.iter().any(|(field, _)| field == name);
-        let read = read.map(|(name, key)| *key || *name == SOURCE_TIME || told(name) || besides.contains(name));
-        Self {
-            read: read.collect(),
-            keys,
-            whole,
-            present: vec![false; names.len()],
-        }
-    }
-
-    fn has_key(&self) -> bool {
-        let present = |slot: &usize| self.present.get(*slot).copied().unwrap_or_default();
-        self.whole.iter().any(|key| key.iter().all(present))
-    }
-}
-
-/// How new a record is; a delete has that too.
-const SOURCE_TIME: &str = "source_updated_at";
-
-/// A wanted field as it came.
-#[derive(Clone, Copy)]
-pub(crate) enum Sent<'a> {
-    /// No such column or member, or JSON `null`.
-    Missing,
-    Text(&'a str),
-    /// The form of the file already says that it is no value of any field.
-    Bad(RejectCode),
-    /// From this byte of the file on, it is no text.
-    Undecodable(u64),
-}
-
-/// A row that is asked for what it sends, by place.
-pub(crate) trait Sends<'a> {
-    fn sent(&self, place: usize) -> Sent<'a>;
-}
-
-impl<'a, F: Fn(usize) -> Sent<'a>> Sends<'a> for F {
-    #[inline]
-    fn sent(&self, place: usize) -> Sent<'a> {
-        self(place)
-    }
 }
 
 fn history(record: &RecordType, wanted: &[&'static str]) -> Vec<(usize, &'static str)> {

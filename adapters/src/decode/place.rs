@@ -4,7 +4,7 @@
 //! members and those that only together are a field, the secrecy mark, the operation, the sender's number of the row, and one number for all that is never read), and a place to each number that is read: the wanted fields
 //! first, in their order. A splitter fills places; the judge reads records out of them.
 
-use super::judge::Sent;
+use super::sent::Sent;
 use crate::catalogue::{Field, Gathered, RecordType, Unfold};
 use crate::value;
 

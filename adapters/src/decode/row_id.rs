@@ -4,7 +4,7 @@
 //! nothing else. It is no field: it goes through no policy and into no record. So that no personal datum comes into a report by it, whatever the
 //! column holds, it refuses what is not short plain text of digits, letters and `-_./`, and what could be the number of a person, a unit or a phone.
 
-use super::judge::Sent;
+use super::sent::Sent;
 
 /// The name by which layouts know it.
 pub(crate) const NAME: &str = "row_id";
@@ -36,7 +36,7 @@ fn may_be_shown(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::of;
-    use crate::decode::judge::Sent;
+    use crate::decode::sent::Sent;
     use crate::reject::RejectCode;
 
     #[test]

@@ -4,7 +4,7 @@
 //! secret" pass: 绝密, 机密, 秘密 and 工作秘密 in every form refuse the batch, and so does a mark that nobody here can read. Takes besides what stands
 //! around the records (titles, footers, names of sheets, members of an envelope): there a mark is known by its words, or by a label before it.
 
-use super::judge::Sent;
+use super::sent::Sent;
 use crate::value;
 
 /// What such a column is called where two are refused: a second one would be read by nobody.

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::judge::Sent;
 use super::place::Places;
+use super::sent::Sent;
 use crate::catalogue::{Field, FieldType, Gathered, RecordType};
 use crate::code::CodeTable;
 use crate::value;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::judge::Sent;
+use super::sent::Sent;
 use crate::catalogue::{Field, RecordType};
 use crate::layout::Mapping;
 use crate::value::{self, Scratch, Value};

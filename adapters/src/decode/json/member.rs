@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::Members;
 use crate::decode::header::{Known, Meaning, Names};
-use crate::decode::judge::Sent;
+use crate::decode::sent::Sent;
 use crate::reject::RejectCode;
 
 /// A wanted field in the line at hand.

@@ -6,7 +6,8 @@
 //! catalogue that says anything is read; one name that stands twice is a reject.
 
 use crate::decode::header::{Known, Meaning, Names, gives_way};
-use crate::decode::judge::{Judge, Sent};
+use crate::decode::judge::Judge;
+use crate::decode::sent::Sent;
 use crate::decode::{DecodeLimits, SEARCH_FACTOR, Unreadable};
 use crate::reject::RejectCode;
 
