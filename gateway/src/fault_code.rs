@@ -67,7 +67,7 @@ pub(crate) static ALL: &[FaultCode] = &[
     fault("SG7112", "工作簿中有无法采用的单元格", "cells of the workbook cannot be taken", "the message names each cell"),
     fault("SG7113", "工作簿的授权不能构成策略包", "what the workbook grants is no bundle", "the message names each fault; `shuguan policy check` after mending the cells"),
     fault("SG9001", "网关内部故障", "the gateway failed at a request; nothing was accepted", "tell the operator the request id: the gateway's log has one line with it"),
-    fault("SG9002", "交换台账或登记库不再可信", "the journal or the registry can no longer be trusted to keep what it is given, so the process ended", "look at the disk, then start again: the start reads what is there"),
+    fault("SG9002", "交换台账或登记库不再可信，或网关任务中断", "the journal or the registry can no longer be trusted to keep what it is given, or a task of the gateway broke off, so the process ended", "look at the log and the disk, then start again: the start reads what is there"),
 ];
 
 #[cfg(test)]

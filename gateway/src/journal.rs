@@ -59,6 +59,7 @@ mod kek;
 mod kept;
 mod log_keys;
 mod log_time;
+mod next_volume;
 mod nonces;
 mod numbers;
 mod packing;
@@ -126,6 +127,7 @@ pub use inbox::{CLOSES_TOO_MUCH, DuePlace, InboxItem, InboxState, Lane, PushKind
 pub use kept::{KeptPayload, KeptPush};
 pub use log_keys::{KeyOrder, check_head, log_keys_of, names_of, own_trust};
 pub use log_time::{ClockStanding, LogTime};
+pub use next_volume::{due, is_over, may_follow, proposal};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
 pub use recalls::{KeptRecall, RecallStanding};
@@ -138,7 +140,7 @@ pub use shared::Backlog;
 pub use subjects::{SubjectWriter, Subjects, Tag};
 pub use succession::{NotSucceeded, Shown, Succession, succeed};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
-pub use volumes::{Closing, NAME_MAX, Volume, VolumeOrder, log_of};
+pub use volumes::{Closing, NAME_MAX, Volume, VolumeOrder};
 pub use written_under::{IndexHistory, WrittenUnder};
 
 use crate::clock::{self, Clock};

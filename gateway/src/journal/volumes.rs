@@ -79,7 +79,7 @@ fn stem(origin: &str) -> (&str, Option<&str>) {
 }
 
 /// The log's own name, by that of its first volume.
-pub fn log_of(first: &str) -> &str {
+pub(super) fn log_of(first: &str) -> &str {
     stem(first).0
 }
 

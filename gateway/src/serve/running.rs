@@ -163,3 +163,34 @@ fn relay_settings(config: &Config) -> RelaySettings {
         ..RelaySettings::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Running;
+
+    /// Whether it is told within a moment.
+    async fn has_failed(running: &mut Running) -> bool {
+        tokio::time::timeout(Duration::from_millis(200), running.failed())
+            .await
+            .is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_task_that_breaks_off_is_told_whichever_it_is_and_a_relay_that_was_told_to_end_is_not() {
+        let mut running = Running::default();
+        assert!(!has_failed(&mut running).await, "nothing runs, nothing has failed");
+        running.workers.spawn(std::future::pending());
+        running.listeners.spawn(std::future::pending());
+        running.relay.spawn(async { true });
+        assert!(!has_failed(&mut running).await, "it ended because it was told to");
+        running.relay.spawn(async { false });
+        assert!(has_failed(&mut running).await);
+        for tasks in [&mut running.workers, &mut running.listeners] {
+            tasks.spawn(async { std::panic::resume_unwind(Box::new("broken")) });
+        }
+        assert!(has_failed(&mut running).await);
+        assert!(has_failed(&mut running).await, "the other one");
+    }
+}

@@ -10,7 +10,7 @@ use crate::chain::Chain;
 use crate::client::deliver::load_trust;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::journal::{JournalFault, Reader, Volume, check_head, log_keys_of};
+use crate::journal::{JournalFault, Reader, Volume, check_head, is_over, log_keys_of, proposal};
 use crate::pki::log_keys::{self, LogKeyFiles};
 use crate::pki::period;
 use crate::serve::journal_settings;
@@ -36,11 +36,12 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         }
     };
     let reader = Reader::open(&config.journal.place);
-    let Some((volume, past)) = reader.ok().as_ref().and_then(volume_and_before) else {
+    let Some((volumes, past)) = reader.ok().as_ref().and_then(volumes_and_before) else {
         return;
     };
+    let Some(volume) = volumes.last() else { return };
     let before = findings.0.len();
-    year(&volume, &period::year(Clock::system().now_us()), findings);
+    year(&volumes, Clock::system().now_us(), findings);
     let origin = volume.origin.as_str();
     let made = Made {
         first: &config.keys.log,
@@ -75,13 +76,13 @@ struct Past {
     keys: Vec<KeySpan>,
 }
 
-fn volume_and_before(reader: &Reader) -> Option<(Volume, Past)> {
-    let volume = reader.volumes().ok()?.pop()?;
+fn volumes_and_before(reader: &Reader) -> Option<(Vec<Volume>, Past)> {
+    let volumes = reader.volumes().ok()?;
     let opened = reader.logs_opened().ok()?;
     let had = opened.into_iter().flat_map(|one| [Some(one.of), one.had]);
     let had = had.flatten().collect();
     let keys = reader.past_keys().ok()?;
-    Some((volume, Past { had, keys }))
+    Some((volumes, Past { had, keys }))
 }
 
 /// What tells for which log a seed was made.
@@ -124,15 +125,16 @@ impl Made<'_> {
 }
 
 /// A volume whose year is over is a notice: it goes on until an operator turns it.
-fn year(volume: &Volume, year: &str, findings: &mut Findings) {
-    // One without entries has not begun.
-    if volume.since_us > 0 && volume.year().as_str() < year {
+fn year(volumes: &[Volume], now_us: i64, findings: &mut Findings) {
+    let newest = volumes.last().filter(|newest| is_over(newest, now_us));
+    if let (Some(newest), Some(name)) = (newest, proposal(volumes, now_us)) {
         let what = format!(
-            "the volume `{}` is that of {}, and it is {year}",
-            volume.origin,
-            volume.year()
+            "the volume `{}` is that of {}, and it is {}",
+            newest.origin,
+            newest.year(),
+            period::year(now_us)
         );
-        let next = format!("shuguan log turn --open {} --yes", volume.next_name(year));
+        let next = format!("shuguan log turn --open {name} --yes");
         findings.add(Verdict::Warn, "log volume", what, next);
     }
 }
@@ -202,10 +204,12 @@ mod tests {
             is_whole: true,
         };
         let mut findings = Findings::default();
-        year(&volume, "2026", &mut findings);
+        // 2026-11-28.
+        let now_us = 1_795_824_000_000_000;
+        year(std::slice::from_ref(&volume), now_us, &mut findings);
         assert_eq!(findings.0.len(), 0);
         volume.since_us = 1;
-        year(&volume, "2026", &mut findings);
+        year(&[volume], now_us, &mut findings);
         let next = findings.0.first().map(|finding| finding.next.as_str());
         assert_eq!(next, Some("shuguan log turn --open log.example/2026 --yes"));
     }
