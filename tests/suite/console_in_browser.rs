@@ -1,6 +1,6 @@
 //! The console in a real browser: each page as an officer sees it, and what a page of another site can make his browser do.
 
-use shuguan_tests::{Badge, Browser, Call, Deployment, Running, eventually, leaves, registry_count, run};
+use shuguan_tests::{Badge, Browser, Call, Deployment, eventually, leaves, registry_count, run};
 
 use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
 
@@ -28,17 +28,25 @@ fn is_whole(browser: &Browser, page: &str) {
     assert!(browser.picture().starts_with(b"\x89PNG"), "{page}");
 }
 
-/// A gateway that has taken two people of the police's; both are in the registry.
-async fn with_two_people(gateway: &Deployment) -> Running<'_> {
-    let running = gateway.serve();
-    let feed = [resident(&nobody(1), "某某"), resident(&nobody(2), "某人")].concat();
-    let push = Call::push(RESIDENT, NDJSON, feed);
-    let answer = running.call(push, &gateway.partner(POLICE)).await.unwrap();
-    assert_eq!(answer.status, 202);
-    eventually("they are in the registry", 20, || {
-        registry_count(&gateway.registry(), "person") == 2
+/// An auditor's browser at the console of a gateway that has taken two people of the police's; both are in the registry.
+fn at_the_console(walk: impl AsyncFnOnce(&Browser, &Deployment, &Badge)) {
+    let Some(browser) = Browser::open(1_400, 1_000) else {
+        return;
+    };
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let feed = [resident(&nobody(1), "某某"), resident(&nobody(2), "某人")].concat();
+        let push = Call::push(RESIDENT, NDJSON, feed);
+        let answer = running.call(push, &gateway.partner(POLICE)).await.unwrap();
+        assert_eq!(answer.status, 202);
+        eventually("they are in the registry", 20, || {
+            registry_count(&gateway.registry(), "person") == 2
+        });
+        let badge = Badge::of(&gateway, &gateway.officer(AUDITOR)).await;
+        walk(&browser, &gateway, &badge).await;
+        assert_eq!(running.stop(), Some(0));
     });
-    running
 }
 
 fn asked(gateway: &Deployment) -> usize {
@@ -54,32 +62,26 @@ fn state_ground(browser: &Browser, case: &str) {
 
 #[test]
 fn an_officer_finds_an_exchange_and_a_person_and_every_page_is_whole() {
-    let Some(browser) = Browser::open(1_400, 1_000) else {
-        return;
-    };
-    run(async {
-        let gateway = Deployment::new();
-        let running = with_two_people(&gateway).await;
-        let badge = Badge::of(&gateway, &gateway.officer(AUDITOR)).await;
+    at_the_console(async |browser, gateway, badge| {
         browser.go(&badge.address("/console/"));
         browser.shows("h1", "总览");
         browser.shows(".title .state", "网关就绪");
-        is_whole(&browser, "the overview");
+        is_whole(browser, "the overview");
 
         browser.go(&badge.address("/console/exchanges"));
-        is_whole(&browser, "the empty form");
-        state_ground(&browser, "投诉-2026-031");
+        is_whole(browser, "the empty form");
+        state_ground(browser, "投诉-2026-031");
         browser.press(SEARCH);
         browser.shows("table.list", "连云港市公安局");
-        is_whole(&browser, "the exchanges");
+        is_whole(browser, "the exchanges");
         browser.press(OPEN_PUSH);
         browser.shows(".proof h2", "有效");
         browser.shows("h1", "户籍人口");
         browser.press("summary");
-        is_whole(&browser, "an exchange");
+        is_whole(browser, "an exchange");
 
         browser.go(&badge.address("/console/person"));
-        state_ground(&browser, "投诉-2026-031");
+        state_ground(browser, "投诉-2026-031");
         browser.fill("person", &nobody(1));
         browser.press(SEARCH);
         browser.shows("table.list .fields", "公民身份号码");
@@ -88,23 +90,16 @@ fn an_officer_finds_an_exchange_and_a_person_and_every_page_is_whole() {
             !page.as_str().unwrap().contains(&nobody(1)),
             "the number is neither in the address nor on the page"
         );
-        is_whole(&browser, "a person");
-        assert_eq!(asked(&gateway), 3, "each question is a leaf, an empty form is none");
-        assert_eq!(running.stop(), Some(0));
+        is_whole(browser, "a person");
+        assert_eq!(asked(gateway), 3, "each question is a leaf, an empty form is none");
     });
 }
 
 #[test]
 fn what_an_officer_types_is_shown_as_a_text_whatever_it_looks_like() {
-    let Some(browser) = Browser::open(1_400, 1_000) else {
-        return;
-    };
-    run(async {
-        let gateway = Deployment::new();
-        let running = with_two_people(&gateway).await;
-        let badge = Badge::of(&gateway, &gateway.officer(AUDITOR)).await;
+    at_the_console(async |browser, _, badge| {
         browser.go(&badge.address("/console/exchanges"));
-        state_ground(&browser, MARKUP);
+        state_ground(browser, MARKUP);
         browser.press(SEARCH);
         browser.shows("table.list", "户籍人口");
         let case = "return document.querySelector('[name=case]').value";
@@ -112,20 +107,13 @@ fn what_an_officer_types_is_shown_as_a_text_whatever_it_looks_like() {
         browser.press(OPEN_PUSH);
         browser.shows(".title .aside", MARKUP);
         assert_eq!(browser.run("return document.querySelectorAll('main img').length"), 0);
-        is_whole(&browser, "an exchange");
-        assert_eq!(running.stop(), Some(0));
+        is_whole(browser, "an exchange");
     });
 }
 
 #[test]
 fn a_form_of_another_site_that_comes_with_the_officers_certificate_is_refused_and_asks_nothing() {
-    let Some(browser) = Browser::open(1_400, 1_000) else {
-        return;
-    };
-    run(async {
-        let gateway = Deployment::new();
-        let running = with_two_people(&gateway).await;
-        let badge = Badge::of(&gateway, &gateway.officer(AUDITOR)).await;
+    at_the_console(async |browser, gateway, badge| {
         // Even with a token that the console made for this very officer and form.
         browser.go(&badge.address("/console/exchanges"));
         let token = browser.run("return document.querySelector('[name=token]').value");
@@ -139,13 +127,12 @@ fn a_form_of_another_site_that_comes_with_the_officers_certificate_is_refused_an
         browser.press("button");
         browser.shows("main", "SG8102");
         assert!(browser.run("return document.querySelector('table.list')").is_null());
-        assert_eq!(asked(&gateway), 0);
+        assert_eq!(asked(gateway), 0);
         eventually("the refusal is a leaf", 10, || {
             let leaves = leaves(&gateway.journal());
             leaves
                 .iter()
                 .any(|leaf| leaf["k"] == "refusal" && leaf["code"] == "cross-site")
         });
-        assert_eq!(running.stop(), Some(0));
     });
 }
