@@ -10,7 +10,7 @@
 //! Memory: what `pushes` and `acts` keep, a few bits a leaf and some bytes for each exchange.
 
 mod acts;
-mod exchanges;
+mod known;
 mod numbers;
 mod pushes;
 mod succession;
@@ -313,8 +313,7 @@ impl LogVerifier {
             hashed,
         };
         self.pushes.take(&at)?;
-        let pushes = &self.pushes;
-        self.acts.take(&at, |of| pushes.is_push(of, hashed))?;
+        self.acts.take(&at, &self.pushes)?;
         match &leaf.event {
             Event::Key(event) => self.key_changed(index, event)?,
             Event::LogClose(event) => self.closes(index, event)?,
@@ -507,7 +506,8 @@ impl LogVerifier {
             );
             return Err(LogFault::Leaf { index: 0, what });
         }
-        if let Some(index) = self.pushes.first_repeated() {
+        let (waiting, recalling) = (self.pushes.waiting(), self.pushes.recalling());
+        if let Some(index) = std::mem::take(&mut self.pushes).first_repeated() {
             let what = "an earlier push has the same exchange".into();
             return Err(LogFault::Leaf { index, what });
         }
@@ -528,8 +528,8 @@ impl LogVerifier {
             quorum,
             witnessed: self.witnessed,
             unwitnessed_since: self.unwitnessed_since.filter(|_| quorum != Quorum::NotAsked),
-            waiting: self.pushes.waiting(),
-            recalling: self.pushes.recalling(),
+            waiting,
+            recalling,
             span: self.span,
             programs: self.programs,
             kinds: self.kinds,

@@ -270,7 +270,8 @@ impl Worker {
             upd: counts.upd,
             same: counts.same,
             fail: 0,
-            del: (item.mode != PushKind::Upsert).then_some(counts.del),
+            // An upsert closes a row when it comes late: a newer snapshot lacks it.
+            del: (item.mode != PushKind::Upsert || counts.del > 0).then_some(counts.del),
             batch: progress.parts.into(),
             ms: u64::try_from((self.clock.now_us() - began_us) / 1_000).unwrap_or(0),
             rnd: Some(unguessable()?),

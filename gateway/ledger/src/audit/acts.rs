@@ -1,14 +1,14 @@
 //! What receivers, sources and officers say of earlier entries: each names the entry that it is about, and that is there and of the kind that it must be.
 //!
 //! Takes each leaf with its index and hash. Refuses an acknowledgement of no extract, an answer to no ticket, a result of no question, and a step to an opened evidence
-//! record without the step before it: nobody approves his own question, and what is opened was approved by another officer under the same statement. Of a ticket it
-//! is known that it names a push, and not which. Whether two officers are of different units the bundle in force says, which is not at hand here.
+//! record without the step before it: nobody approves his own question, and what is opened was approved by another officer under the same statement. Whether two officers are of different units the bundle in force says, which is not at hand here.
 //!
 //! Memory: about 150 bytes for each extract, question, ticket and step.
 
 use std::collections::HashMap;
 
 use super::At;
+use super::pushes::Pushes;
 use crate::leaf::{Digest, Event, OfficerUnsealEvent, Reference};
 use crate::tree::Hash;
 
@@ -40,8 +40,8 @@ struct Step {
 }
 
 impl Acts {
-    /// Takes the next leaf; `is_push` says whether a push stands at an index.
-    pub(super) fn take(&mut self, at: &At<'_>, is_push: impl Fn(u64) -> bool) -> Result<(), String> {
+    /// Takes the next leaf; a ticket's push is among those.
+    pub(super) fn take(&mut self, at: &At<'_>, pushes: &Pushes) -> Result<(), String> {
         let named = |name: &str| Named {
             hash: at.hash,
             name: name.to_owned(),
@@ -54,9 +54,10 @@ impl Acts {
                 self.questions.insert(at.index, named(&event.who));
             }
             Event::Ticket(event) => {
-                if !is_push(event.of.i) {
+                if !pushes.is_push(event.of.i, at.hashed) {
                     return Err(format!("it asks about leaf {}, which is no push", event.of.i));
                 }
+                pushes.means(event.of, &event.push, Some(&event.p))?;
                 self.tickets.insert(at.index, named(&event.x));
             }
             Event::ReceiptAck(event) => at.refers(event.of, &self.extracts, &event.x, "an extract")?,

@@ -1,15 +1,18 @@
 //! What became of each push: it is relayed, set aside, fed again, given up, recalled or erased, each as often as that can be.
 //!
 //! Takes the leaves that say so, in the order of the log; says which pushes and recalls wait at the end. Refuses counts that do not add up, a leaf about a push that is not there or by another
-//! hash or exchange, and a second one where there can be one only. Of an entry that is known by its hash alone it is believed that it is a push.
+//! hash, exchange or partner, a `relayed` leaf whose counts are not those of the rows that were accepted, and a second one where there can be one only. Of an entry that is
+//! known by its hash alone it is believed that it is a push, and its partner's.
 //!
-//! Memory: five bits a leaf, 24 bytes for each push, and about 100 for each that waits.
+//! Memory: five bits a leaf, 40 bytes for each push, and about 100 for each that waits.
 
 use std::collections::{HashMap, HashSet};
 
 use super::At;
-use super::exchanges::Exchanges;
-use crate::leaf::{ErasedEvent, Event, OperatorEvent, PushEvent, RecallEvent, RecalledEvent, Reference, SetAsideEvent};
+use super::known::Known;
+use crate::leaf::{
+    ErasedEvent, Event, OperatorEvent, PushEvent, RecallEvent, RecalledEvent, Reference, RelayedEvent, SetAsideEvent,
+};
 use crate::tree::Hash;
 
 /// The pushes taken so far, by index.
@@ -27,14 +30,24 @@ pub(super) struct Pushes {
     answered: Marks,
     /// Recalls that wait for their `recalled` leaf, by index.
     recalling: HashMap<u64, Waiting>,
-    exchanges: Exchanges,
+    known: Known,
 }
 
-/// A push that waits for its `relayed` leaf.
+/// A push that waits for its `relayed` leaf, or a recall for its `recalled` one.
 #[derive(Debug)]
 struct Waiting {
     hash: Hash,
     exchange: String,
+    /// What is known of its rows.
+    rows: Option<Rows>,
+}
+
+/// The rows that a push brought.
+#[derive(Clone, Copy, Debug)]
+struct Rows {
+    accepted: u64,
+    /// What a snapshot closes are rows that it did not bring.
+    snapshot: bool,
 }
 
 impl Pushes {
@@ -42,7 +55,7 @@ impl Pushes {
     pub(super) fn take(&mut self, at: &At<'_>) -> Result<(), String> {
         match at.event {
             Event::Push(event) => self.pushed(at, event),
-            Event::Relayed(event) => self.relayed(event.of, &event.x, at.hashed),
+            Event::Relayed(event) => self.relayed(event, at.hashed),
             Event::SetAside(event) => self.set_aside(event, at.hashed),
             Event::Erased(event) => self.erased(event, at.hashed),
             Event::Recall(event) => self.recall(at, event),
@@ -69,8 +82,8 @@ impl Pushes {
     }
 
     /// The first push whose exchange an earlier one has.
-    pub(super) fn first_repeated(&mut self) -> Option<u64> {
-        self.exchanges.first_repeated()
+    pub(super) fn first_repeated(self) -> Option<u64> {
+        self.known.first_repeated()
     }
 
     fn pushed(&mut self, at: &At<'_>, event: &PushEvent) -> Result<(), String> {
@@ -79,23 +92,31 @@ impl Pushes {
             return Err("its counts do not add up: received is not accepted, rejected, filtered and repeated".into());
         }
         let (hash, exchange) = (at.hash, event.x.clone());
-        self.exchanges.push(at.index, &exchange);
-        self.waiting.insert(at.index, Waiting { hash, exchange });
+        self.known.push(at.index, &hash, &exchange, &event.p);
+        let rows = Some(Rows {
+            accepted: event.ok,
+            snapshot: event.mode.as_deref() == Some("snapshot"),
+        });
+        self.waiting.insert(at.index, Waiting { hash, exchange, rows });
         self.places.set(at.index);
         Ok(())
     }
 
-    /// A `relayed` leaf answers exactly one push that came before it.
-    fn relayed(&mut self, of: Reference, exchange: &str, hashed: u64) -> Result<(), String> {
-        if self.given_up.contains(exchange) {
+    /// A `relayed` leaf answers exactly one push that came before it, and tells of each of its rows.
+    fn relayed(&mut self, event: &RelayedEvent, hashed: u64) -> Result<(), String> {
+        let of = event.of;
+        if self.given_up.contains(&event.x) {
             return Err(format!("it relays leaf {}, which an operator gave up", of.i));
         }
         match self.waiting.remove(&of.i) {
-            Some(push) if push.hash == of.h.0 && push.exchange == exchange => {
+            Some(push) if push.hash == of.h.0 && push.exchange == event.x => {
+                if let Some(rows) = push.rows {
+                    rows.are_told(event)?;
+                }
                 self.relayed.set(of.i);
                 Ok(())
             }
-            Some(_) => Err(format!("it names leaf {} by another hash or exchange", of.i)),
+            Some(_) => Err(misnamed(of)),
             None if of.i < hashed && !self.relayed.has(of.i) && !self.gone(of.i) => {
                 self.relayed.set(of.i);
                 Ok(())
@@ -112,7 +133,7 @@ impl Pushes {
         let of = event.of;
         match self.waiting.get(&of.i) {
             Some(push) if push.hash == of.h.0 && push.exchange == event.x => Ok(()),
-            Some(_) => Err(format!("it names leaf {} by another hash or exchange", of.i)),
+            Some(_) => Err(misnamed(of)),
             None if of.i < hashed && !self.relayed.has(of.i) && !self.gone(of.i) => Ok(()),
             None => Err(format!(
                 "it sets leaf {} aside, which is no push that waits for the relay",
@@ -134,13 +155,21 @@ impl Pushes {
                 of.i
             ));
         }
+        self.means(of, &exchange, None)?;
         let hash = of.h.0;
-        self.waiting.insert(of.i, Waiting { hash, exchange });
+        let rows = None;
+        self.waiting.insert(of.i, Waiting { hash, exchange, rows });
         Ok(())
     }
 
     fn gone(&self, index: u64) -> bool {
         self.erased.has(index) || self.recalled.has(index)
+    }
+
+    /// A leaf about a push calls it by its own hash, exchange and partner, whatever became of it.
+    pub(super) fn means(&self, of: Reference, exchange: &str, partner: Option<&str>) -> Result<(), String> {
+        let meant = self.known.is_meant(&of, exchange, partner);
+        meant.then_some(()).ok_or_else(|| misnamed(of))
     }
 
     /// Whether a push stands there, as far as its leaf was seen.
@@ -156,11 +185,10 @@ impl Pushes {
                 of.i
             ));
         }
+        self.means(of, &event.x, None)?;
         let given_up = self.given_up.remove(&event.x);
         match self.waiting.remove(&of.i) {
-            Some(push) if push.hash != of.h.0 || push.exchange != event.x => {
-                return Err(format!("it names leaf {} by another hash or exchange", of.i));
-            }
+            Some(push) if push.hash != of.h.0 || push.exchange != event.x => return Err(misnamed(of)),
             // What was acknowledged would be nowhere.
             Some(_) if !given_up => return Err(format!("it erases leaf {}, which waits for the relay", of.i)),
             _ => {}
@@ -178,14 +206,17 @@ impl Pushes {
                 of.i
             ));
         }
+        // Relayed or not: nobody takes back what another sent.
+        self.means(of, &event.push, Some(&event.p))?;
         if let Some(push) = self.waiting.remove(&of.i)
             && (push.hash != of.h.0 || push.exchange != event.push)
         {
-            return Err(format!("it names leaf {} by another hash or exchange", of.i));
+            return Err(misnamed(of));
         }
         self.recalled.set(of.i);
         let (hash, exchange) = (at.hash, event.x.clone());
-        self.recalling.insert(at.index, Waiting { hash, exchange });
+        let rows = None;
+        self.recalling.insert(at.index, Waiting { hash, exchange, rows });
         Ok(())
     }
 
@@ -193,7 +224,7 @@ impl Pushes {
     fn recalled(&mut self, event: &RecalledEvent, hashed: u64) -> Result<(), String> {
         match self.recalling.remove(&event.of.i) {
             Some(recall) if recall.hash == event.of.h.0 && recall.exchange == event.x => Ok(()),
-            Some(_) => Err(format!("it names leaf {} by another hash or exchange", event.of.i)),
+            Some(_) => Err(misnamed(event.of)),
             None if event.of.i < hashed && !self.answered.has(event.of.i) => {
                 self.answered.set(event.of.i);
                 Ok(())
@@ -204,6 +235,32 @@ impl Pushes {
             )),
         }
     }
+}
+
+impl Rows {
+    /// Each row that was accepted was inserted, updated, left as it was, refused, or closed. A snapshot closes rows that it did not bring as well.
+    fn are_told(self, event: &RelayedEvent) -> Result<(), String> {
+        // Each is below 2^53: the sums cannot overflow.
+        let kept = event.ins + event.upd + event.same + event.fail;
+        let with_closed = kept + event.del.unwrap_or_default();
+        let (i, accepted) = (event.of.i, self.accepted);
+        let fits = kept <= accepted
+            && if self.snapshot {
+                accepted <= with_closed
+            } else {
+                accepted == with_closed
+            };
+        if fits {
+            return Ok(());
+        }
+        Err(format!(
+            "its counts are not those of leaf {i}, which brought {accepted} rows"
+        ))
+    }
+}
+
+fn misnamed(of: Reference) -> String {
+    format!("it names leaf {} by another hash, exchange or partner", of.i)
 }
 
 /// A bit for each leaf.

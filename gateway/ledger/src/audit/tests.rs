@@ -364,7 +364,7 @@ fn a_push_that_was_fed_again_is_relayed_once_more_and_only_after_it_was_relayed(
         (
             vec![a.clone(), done.clone(), again.clone(), relayed(3, "b", of(0, &a))],
             3,
-            "another hash or exchange",
+            "another hash, exchange or partner",
         ),
         (
             vec![a.clone(), done.clone(), again.clone(), done.clone(), done.clone()],
@@ -383,6 +383,91 @@ fn a_push_that_was_fed_again_is_relayed_once_more_and_only_after_it_was_relayed(
     }
 }
 
+/// The same leaf with what a test changes of it.
+fn with(bytes: &[u8], change: impl FnOnce(&mut Event)) -> Vec<u8> {
+    let mut leaf = Leaf::decode(bytes).unwrap();
+    change(&mut leaf.event);
+    leaf.encode().unwrap()
+}
+
+#[test]
+fn nobody_takes_back_what_another_partner_pushed_whether_it_was_relayed_or_not() {
+    let a = push(1, "a");
+    let done = relayed(2, "a", of(0, &a));
+    let of_another = with(&recall(3, "a", of(0, &a)), |event| {
+        if let Event::Recall(recall) = event {
+            recall.p = "nobody".into();
+        }
+    });
+    for leaves in [
+        vec![a.clone(), of_another.clone()],
+        vec![a.clone(), done.clone(), of_another],
+    ] {
+        let (index, what) = fault(&leaves);
+        assert_eq!(index, leaves.len() as u64 - 1);
+        assert!(what.contains("another hash, exchange or partner"), "{what}");
+    }
+}
+
+#[test]
+fn what_is_said_of_a_push_that_was_relayed_names_it_as_it_was() {
+    let (a, b) = (push(1, "a"), push(1, "b"));
+    let done = relayed(2, "a", of(0, &a));
+    for bad in [
+        recall(3, "b", of(0, &a)),
+        recall(3, "a", of(0, &b)),
+        erased(3, "b", of(0, &a)),
+        erased(3, "a", of(0, &b)),
+        fed_again(3, "b", of(0, &a)),
+        fed_again(3, "a", of(0, &b)),
+    ] {
+        let (index, what) = fault(&[a.clone(), b.clone(), done.clone(), bad]);
+        assert_eq!(index, 3, "{what}");
+        assert!(what.contains("another hash, exchange or partner"), "{what}");
+    }
+}
+
+#[test]
+fn a_relayed_leaf_tells_of_each_row_that_was_accepted_and_of_no_other() {
+    let counted = |mode: Option<&str>, counts: [u64; 4], del: Option<u64>| {
+        let a = with(&push(1, "a"), |event| {
+            if let Event::Push(push) = event {
+                push.mode = mode.map(str::to_owned);
+            }
+        });
+        let done = with(&relayed(2, "a", of(0, &a)), |event| {
+            if let Event::Relayed(relayed) = event {
+                [relayed.ins, relayed.upd, relayed.same, relayed.fail] = counts;
+                relayed.del = del;
+            }
+        });
+        vec![a, done]
+    };
+    for (mode, counts, del) in [
+        (None, [1, 2, 2, 1], None),
+        // It came after a newer snapshot that lacks one of its rows.
+        (None, [1, 2, 2, 0], Some(1)),
+        (Some("delta"), [1, 1, 1, 0], Some(3)),
+        // It closes what it lacks.
+        (Some("snapshot"), [0, 0, 6, 0], Some(40)),
+        (Some("snapshot"), [0, 0, 5, 0], Some(1)),
+    ] {
+        let good = counted(mode, counts, del);
+        assert!(verify_log(&good, &sign(&good), &trust()).is_ok(), "{mode:?}");
+    }
+    for (mode, counts, del) in [
+        (None, [3, 0, 0, 0], None),
+        (None, [6, 0, 0, 1], None),
+        (Some("delta"), [6, 0, 0, 0], Some(1)),
+        (Some("snapshot"), [0, 0, 5, 0], Some(0)),
+        (Some("snapshot"), [0, 0, 7, 0], Some(0)),
+    ] {
+        let (index, what) = fault(&counted(mode, counts, del));
+        assert_eq!(index, 1, "{what}");
+        assert!(what.contains("which brought 6 rows"), "{what}");
+    }
+}
+
 #[test]
 fn only_a_push_that_waits_for_the_relay_is_set_aside() {
     let a = push(2, "a");
@@ -398,8 +483,16 @@ fn only_a_push_that_waits_for_the_relay_is_set_aside() {
     assert_eq!((report.kinds["set-aside"], report.waiting), (3, 0));
     for (leaves, expected, words) in [
         (vec![set.clone()], 0, "no push that waits"),
-        (vec![a.clone(), aside("b", of(0, &a))], 1, "another hash or exchange"),
-        (vec![a.clone(), aside("a", of(0, &done))], 1, "another hash or exchange"),
+        (
+            vec![a.clone(), aside("b", of(0, &a))],
+            1,
+            "another hash, exchange or partner",
+        ),
+        (
+            vec![a.clone(), aside("a", of(0, &done))],
+            1,
+            "another hash, exchange or partner",
+        ),
         (vec![a.clone(), done.clone(), set.clone()], 2, "no push that waits"),
         (
             vec![a.clone(), done.clone(), erased(3, "a", of(0, &a)), set.clone()],
@@ -505,12 +598,12 @@ fn a_push_is_relayed_and_erased_once_and_by_its_own_name() {
         (
             vec![a.clone(), relayed(3, "b", of(0, &a))],
             1,
-            "another hash or exchange",
+            "another hash, exchange or partner",
         ),
         (
             vec![a.clone(), relayed(3, "a", of(0, b"other"))],
             1,
-            "another hash or exchange",
+            "another hash, exchange or partner",
         ),
         (vec![a.clone(), relayed(3, "a", of(7, &a))], 1, "relays leaf 7"),
         (vec![a.clone(), gone.clone()], 1, "which waits for the relay"),

@@ -255,7 +255,7 @@ events! {
         same: u64,
         /// Rows that the registry refused.
         fail: u64,
-        /// Rows closed by a delta or by the end of a snapshot; none: neither of them.
+        /// Rows closed: by a delta, by the end of a snapshot, or as what came after a newer snapshot that lacks them; none: an upsert that closed nothing.
         del: Option<u64>,
         /// Parts.
         batch: u64,

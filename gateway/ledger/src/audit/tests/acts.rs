@@ -195,6 +195,29 @@ fn an_answer_to_an_entry_that_is_not_there_or_of_another_kind_is_refused() {
 }
 
 #[test]
+fn a_ticket_asks_the_partner_whose_push_it_is_and_names_it_as_it_is() {
+    let about = |change: fn(&mut TicketEvent)| {
+        said(&[&|places: &[Reference]| {
+            with(&ticket("t", places[1]), |event| {
+                if let Event::Ticket(ticket) = event {
+                    change(ticket);
+                }
+            })
+        }])
+    };
+    assert_eq!(about(|_| ()), Ok(()));
+    let wrong: [fn(&mut TicketEvent); 3] = [
+        |ticket| ticket.p = "tax-city".into(),
+        |ticket| ticket.push = "b".into(),
+        |ticket| ticket.of.h = Digest([0; 32]),
+    ];
+    for change in wrong {
+        let found = about(change).unwrap_err();
+        assert!(found.contains("another hash, exchange or partner"), "{found}");
+    }
+}
+
+#[test]
 fn two_pushes_of_one_exchange_are_refused() {
     let leaves = [start(1, 0), push(2, "a"), push(3, "b"), push(4, "a")];
     let (index, what) = fault(&leaves);
