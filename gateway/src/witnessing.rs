@@ -1,9 +1,9 @@
 //! Showing our log to witnesses, off the path of every exchange.
 //!
 //! Takes the journal's newest checkpoint about once a second; gives it, with the signatures of a quorum, to readers and receipts. Refuses
-//! nothing by itself: while no quorum signs, the debt is shown, a `witness-gap` leaf says so, and pushes of those purposes are refused for
+//! nothing by itself: while no quorum signs, the debt is shown, a `witness-gap` leaf says so, and exchanges of those purposes are refused for
 //! which the configuration says `stop`. A witness that holds another history than ours raises an alarm; when our own key signed that
-//! history, no push is taken any more.
+//! history, nothing is taken or given out any more.
 //!
 //! | File | What it does |
 //! |---|---|
@@ -32,7 +32,7 @@ pub(crate) use standing::Debt;
 use standing::State;
 pub(crate) use start::RolledBack;
 
-use crate::config::{Reaction, WitnessingSection};
+use crate::config::WitnessingSection;
 use crate::edge::tls::TlsFault;
 use crate::journal::{Cosigned, Journal, JournalFault};
 use crate::refusal::Refusal;
@@ -127,7 +127,7 @@ impl Witnessing {
         })
     }
 
-    /// Why pushes of this purpose are not taken now. Costs two loads.
+    /// Why nothing is exchanged for this purpose now. Costs two loads.
     pub fn refuses(&self, purpose: &str) -> Option<Refusal> {
         if !self.is_on() {
             return None;
@@ -135,12 +135,23 @@ impl Witnessing {
         if self.is_disputed() {
             return Some(Refusal::LogDisputed);
         }
-        match self.settings.purposes.get(purpose).unwrap_or(&self.settings.reaction) {
-            Reaction::Stop { after_s } if self.debt_s.load(Ordering::Relaxed) >= u64::from(*after_s) => {
-                Some(Refusal::Unwitnessed)
-            }
-            Reaction::Stop { .. } | Reaction::Continue => None,
+        let reaction = self.settings.purposes.get(purpose).unwrap_or(&self.settings.reaction);
+        let stops = reaction.stops_at(self.debt_s.load(Ordering::Relaxed));
+        stops.then_some(Refusal::Unwitnessed)
+    }
+
+    /// What is refused with a debt so old, in words; none: nothing.
+    fn refused_at(&self, debt_s: u64) -> Option<String> {
+        if self.settings.reaction.stops_at(debt_s) {
+            return Some("exchanges are refused".into());
         }
+        let stopped = self
+            .settings
+            .purposes
+            .iter()
+            .filter(|(_, reaction)| reaction.stops_at(debt_s));
+        let names: Vec<&str> = stopped.map(|(purpose, _)| purpose.as_str()).collect();
+        (!names.is_empty()).then(|| format!("exchanges for {} are refused", names.join(", ")))
     }
 
     /// Whether a witness holds another history that our own key signed.

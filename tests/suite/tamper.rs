@@ -140,6 +140,24 @@ fn leaves_that_are_dropped_doubled_swapped_or_forged_are_found() {
     );
 }
 
+/// By its state a batch comes into the registry, or never does.
+#[test]
+fn a_changed_state_of_the_inbox_is_found_and_so_is_a_recall_that_only_a_row_states() {
+    for (from, to) in [
+        ("waiting", "relayed"),
+        ("waiting", "erased"),
+        ("waiting", "discarded', reason = 'recalled"),
+        ("relayed", "waiting"),
+        ("relayed", "discarded"),
+    ] {
+        found(&format!("{from} to {to}"), |db| {
+            let one = format!("leaf = (SELECT min(leaf) FROM inbox WHERE state = '{from}')");
+            let changed = db.execute(&format!("UPDATE inbox SET state = '{to}' WHERE {one}"), []);
+            assert_eq!(changed.unwrap(), 1, "there is one that is {from}");
+        });
+    }
+}
+
 /// Whoever searches must find what is there, so the search columns are evidence too.
 #[test]
 fn changed_search_columns_are_found() {

@@ -361,3 +361,60 @@ fn a_gateway_that_may_not_go_unwitnessed_waits_for_its_witness_under_tls() {
         assert_eq!(push(&running, &police, "three").await.status, 202);
     });
 }
+
+#[test]
+fn for_a_purpose_that_may_not_go_unwitnessed_nothing_goes_out_either_and_other_purposes_go_on() {
+    run(async {
+        let stop = "[witnessing.purpose.\"enrolment.comparison\"]\non_debt = \"stop\"\nstop_after_s = 1\n\
+                    [witnessing.purpose.\"enrolment.registration\"]\non_debt = \"stop\"\nstop_after_s = 1\n";
+        let (gateway, witness) = gateway("https", stop);
+        let police = gateway.partner(POLICE);
+        let centre = gateway.partner("information-centre");
+        let serving = witness.serve();
+        let running = gateway.serve();
+        assert_eq!(push(&running, &police, "one").await.status, 202);
+        let asked = |path: &str, body: serde_json::Value| {
+            Call::new(http::Method::POST, path)
+                .header("content-type", "application/json")
+                .header("idempotency-key", &uuid::Uuid::new_v4().to_string())
+                .body(body.to_string())
+        };
+        let pull = || {
+            asked(
+                "/v1/extracts",
+                serde_json::json!({ "dataset": "population", "purpose": "enrolment.registration", "case": "AJ-2026-001" }),
+            )
+        };
+        let first = pull();
+        let begun = running.call(first.clone(), &centre).await.unwrap();
+        assert_eq!(begun.status, 202, "{:?}", begun.body);
+        serving.kill();
+        eventually("it is not ready, and says for what", 20, || {
+            running.health("/readyz").is_some_and(|(status, text)| {
+                status == 503 && text.contains("exchanges for enrolment.comparison, enrolment.registration are refused")
+            })
+        });
+        let rows = serde_json::json!([{ "citizen_id": nobody(1), "name": "某某" }]);
+        let compare = serde_json::json!({ "dataset": "population", "purpose": "enrolment.comparison", "case": "AJ-2026-77", "rows": rows });
+        for call in [pull(), asked("/v1/compare", compare)] {
+            let refused = running.call(call, &centre).await.unwrap();
+            assert_eq!((refused.status.as_u16(), refused.code().as_str()), (503, "SG5102"));
+            assert!(!refused.header("retry-after").is_empty());
+        }
+        // What was begun before is told again.
+        let again = running.call(first, &centre).await.unwrap();
+        assert_eq!(
+            (again.status.as_u16(), &again.json()["exchange"]),
+            (202, &begun.json()["exchange"])
+        );
+        let leaf = leaves(&gateway.journal());
+        let refused: Vec<_> = leaf
+            .iter()
+            .filter(|leaf| leaf["k"] == "refusal" && leaf["code"] == "unwitnessed")
+            .map(|leaf| leaf["pur"].as_str().unwrap_or_default())
+            .collect();
+        assert_eq!(refused.len(), 2, "{refused:?}");
+        assert_eq!(leaf.iter().filter(|leaf| leaf["k"] == "pull").count(), 1);
+        assert_eq!(leaf.iter().filter(|leaf| leaf["k"] == "compare").count(), 0);
+    });
+}

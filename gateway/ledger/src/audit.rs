@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use self::acts::Acts;
 use self::numbers::Numbers;
 use self::pushes::Pushes;
+pub use self::pushes::Standing;
 use crate::checkpoint::Checkpoint;
 use crate::keys::{KeySpan, LogKeys};
 use crate::leaf::{Digest, Event, Leaf, LogCloseEvent, LogOpenEvent, StartEvent};
@@ -273,6 +274,11 @@ impl LogVerifier {
     /// The right edge over the leaves taken so far.
     pub fn edge(&self) -> &Edge {
         &self.edge
+    }
+
+    /// Where the push at an index stands, as the leaves taken so far say; none: none of them is a push that stands there. A store that has it elsewhere was edited.
+    pub fn standing(&self, index: u64) -> Option<Standing> {
+        self.pushes.standing(index)
     }
 
     /// Takes the next leaf.

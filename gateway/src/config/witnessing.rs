@@ -93,7 +93,7 @@ impl WitnessAddress {
     }
 }
 
-/// What happens to pushes while no quorum signs.
+/// What happens to exchanges while no quorum signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaction {
     /// Nothing: the debt is shown, and paid back when the witness returns.
@@ -103,6 +103,13 @@ pub enum Reaction {
         /// Age of the oldest entry that no quorum has signed, seconds.
         after_s: u32,
     },
+}
+
+impl Reaction {
+    /// Whether nothing is exchanged any more with a debt so old, seconds.
+    pub fn stops_at(self, debt_s: u64) -> bool {
+        matches!(self, Self::Stop { after_s } if debt_s >= u64::from(after_s))
+    }
 }
 
 /// Reads both sections; every fault is recorded.

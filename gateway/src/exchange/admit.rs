@@ -182,10 +182,21 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
     })
 }
 
+/// Whether the log is witnessed, as far as exchanges of a purpose depend on it: nothing comes in and nothing goes out that might not stay in it.
+///
+/// # Errors
+/// [`Refusal::Unwitnessed`], [`Refusal::LogDisputed`].
+pub(super) fn is_witnessed(stations: &Stations, purpose: &str) -> Result<(), Refused> {
+    match stations.witnessing.refuses(purpose) {
+        Some(refusal) => Err(Refused::new(refusal).retry_after(WITNESS_RETRY_AFTER_S)),
+        None => Ok(()),
+    }
+}
+
 /// Whether the log is witnessed, and the inbox moves and has room.
 fn barred(stations: &Stations, peer: &Peer, purpose: &str) -> Option<(Refusal, u64)> {
-    if let Some(refusal) = stations.witnessing.refuses(purpose) {
-        return Some((refusal, WITNESS_RETRY_AFTER_S));
+    if let Err(unwitnessed) = is_witnessed(stations, purpose) {
+        return Some((unwitnessed.refusal, WITNESS_RETRY_AFTER_S));
     }
     let partner = &peer.partner().id;
     if stations.journal.inbox_is_overdue_for(partner) {

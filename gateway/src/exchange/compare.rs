@@ -17,7 +17,7 @@ use shuguan_policies::dataset::Dataset;
 use shuguan_policies::{Direction, Mode, Plan, Role, Target};
 use uuid::Uuid;
 
-use super::admit::denied;
+use super::admit::{self, denied};
 use super::asked::{self, Asked, Granted, RequestHead};
 use super::claims::{Claim, Claims};
 use super::release::Index;
@@ -113,6 +113,7 @@ pub async fn compare(
     if let Some(sealed) = admitted.asked.before(stations).await? {
         return told_again(stations, &admitted, sealed).await;
     }
+    admit::is_witnessed(stations, admitted.plan.purpose())?;
     let mut held = hold(stations, &admitted).await?;
     admitted.permit.pace_rows(admitted.claims.rows()).await;
     let (admitted, mut answered) = query(stations, admitted).await?;

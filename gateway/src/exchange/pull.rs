@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 pub use self::ended::end_unheld;
 use self::ended::{ended_early, seal_end};
-use super::admit::denied;
+use super::admit::{self, denied};
 use super::asked::{self, Asked, Granted, RequestHead};
 use super::release::Index;
 use super::{Fault, Refused, Stations, Stop, seal};
@@ -139,6 +139,7 @@ pub async fn begin(
         // It takes nothing, so it is answered also when nothing is left.
         return Ok(exchange);
     }
+    admit::is_witnessed(stations, admitted.plan.purpose())?;
     let quota = quota?;
     let key = QuotaKey::of(&admitted.peer.partner().id, &admitted.plan);
     let read = async |since_us, tracked| stations.journal.told_about(key.clone(), since_us, tracked).await;

@@ -38,6 +38,8 @@ pub struct KeptPush {
     pub recalled: bool,
     /// Parts that it has.
     pub parts: u32,
+    /// A leaf says that an operator gave it up.
+    pub given_up: bool,
 }
 
 /// Where a payload is.
@@ -52,6 +54,12 @@ pub enum KeptPayload {
 }
 
 impl KeptPush {
+    /// Whether its row calls it done with and no leaf does. A row that calls it recalled is believed here: `verify log` asks the recalls too.
+    pub fn is_misplaced(&self) -> bool {
+        let done_with = self.relayed.is_some() || self.given_up || self.recalled;
+        !self.state.is_pending() && !done_with
+    }
+
     /// Whether its payload is where the journal says.
     pub fn is_held(&self, payloads: &Path) -> bool {
         match self.payload {
@@ -111,5 +119,6 @@ fn push(row: &Row<'_>) -> Stored<KeptPush> {
         },
         recalled: row.get::<Option<String>>(8)?.as_deref() == Some(RECALLED),
         parts: row.get(9)?,
+        given_up: row.get(10)?,
     })
 }

@@ -8,9 +8,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::fault::JournalFault;
+use super::inbox::InboxState;
 use super::settings::JournalPlace;
 use super::statements;
-use super::store::{Cell, Row, Store, values};
+use super::store::{Cell, FromCell, Row, Store, values};
 use super::views::Reader;
 
 /// Leaves that are read at once.
@@ -167,6 +168,21 @@ impl Reader {
         let between = values![lowest(from), to];
         let note = |row: &Row<'_>| text(row, 1).unwrap_or_default().to_owned();
         self.rows(STEP, statement, between, |row| Ok((row.get(0)?, note(row))))
+    }
+
+    /// Where the inbox has the pushes from a leaf on, at most [`PAGE`]; what is no state is none.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn stored_states(&self, from: u64) -> Result<Vec<(u64, Option<InboxState>)>, JournalFault> {
+        let state = |row: &Row<'_>| text(row, 1).and_then(|text| InboxState::from_cell(Cell::Text(text)));
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, state(row)));
+        self.rows(
+            "read the inbox",
+            statements::STORED_STATES,
+            values![from, PAGE],
+            columns,
+        )
     }
 
     /// Whether the server would let this role change or remove leaves. A file has no roles.

@@ -276,13 +276,14 @@ pub(super) const DUE: &str = "SELECT i.changed_us, i.leaf, l.exchange FROM inbox
 pub(super) const SUBJECT_LEAVES: &str = "SELECT leaf FROM subject WHERE tag = ?1 ORDER BY leaf DESC";
 pub(super) const SUBJECT_RUNS: &str = "SELECT rowid, leaf, length(tags) FROM subject_run ORDER BY leaf DESC, run";
 pub(super) const SUBJECT_FILES: &str = "SELECT leaf, exchange FROM subject_file ORDER BY leaf DESC";
-/// Of a push: its newest `relayed` leaf, and whether the payload lies in the row (none: it is gone).
+/// Of a push: its newest `relayed` leaf, whether the payload lies in the row (none: it is gone), and whether an operator's leaf gave it up.
 macro_rules! kept_push {
     ($which:literal) => {
         concat!(
             "SELECT i.leaf, i.exchange, i.state, i.rec, i.partner, i.received_us, (SELECT r.bytes FROM leaf r
                WHERE r.exchange = i.exchange AND r.kind = 'relayed' ORDER BY r.idx DESC LIMIT 1),
-               CASE WHEN p.leaf IS NOT NULL THEN p.bytes IS NOT NULL END, i.reason, i.parts
+               CASE WHEN p.leaf IS NOT NULL THEN p.bytes IS NOT NULL END, i.reason, i.parts,
+               EXISTS (SELECT 1 FROM leaf o WHERE o.exchange = i.exchange AND o.kind = 'operator' AND o.code = 'discarded')
              FROM inbox i LEFT JOIN payload p ON p.leaf = i.leaf WHERE ",
             $which
         )
@@ -314,6 +315,8 @@ pub(super) const CHECKPOINTS: &str = "SELECT size, note FROM checkpoint WHERE si
 /// The same with those that witnesses signed; a journal of an earlier version has no such table.
 pub(super) const ALL_CHECKPOINTS: &str = "SELECT size, note FROM checkpoint WHERE size >= ?1 AND size <= ?2
      UNION ALL SELECT size, note FROM cosigned WHERE size >= ?1 AND size <= ?2 ORDER BY size";
+/// Where the inbox has each push.
+pub(super) const STORED_STATES: &str = "SELECT leaf, state FROM inbox WHERE leaf >= ?1 ORDER BY leaf LIMIT ?2";
 pub(super) const STORED_EDGE: &str = "SELECT size, edge FROM tree";
 pub(super) const TILES: &str = "SELECT count(*) FROM tile";
 
@@ -453,6 +456,7 @@ pub(super) const ALL: &[&str] = &[
     RECALLS_AFTER,
     CHECKPOINTS,
     ALL_CHECKPOINTS,
+    STORED_STATES,
     STORED_EDGE,
     TILES,
 ];

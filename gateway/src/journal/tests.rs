@@ -329,11 +329,13 @@ fn sealed(outcome: Outcome) -> Sealed {
     }
 }
 
+/// All its rows are new; of a payload that does not open it is one.
 fn relayed(item: &InboxItem) -> RelayedEvent {
+    let rows = (0..item.parts).map(|n| item.part(n).map(|part| part.num_rows() as u64));
     RelayedEvent {
         x: item.exchange.to_string(),
         of: item.reference(),
-        ins: 1,
+        ins: rows.sum::<Result<u64, _>>().unwrap_or(1),
         upd: 0,
         same: 0,
         fail: 0,

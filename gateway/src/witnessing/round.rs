@@ -19,7 +19,6 @@ use super::standing::{Debt, GAP_S};
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::clock::steps::By;
-use crate::config::Reaction;
 use crate::edge::health::{Light, Readiness};
 use crate::journal::{Cosigned, Journal};
 
@@ -330,13 +329,10 @@ impl Witnessing {
             return (Light::Green, format!("a quorum has signed every entry{faults}"));
         }
         let detail = format!("{leaves} entries wait for a quorum of witnesses, the oldest for {seconds} s");
-        match self.settings.reaction {
-            Reaction::Stop { after_s } if seconds >= u64::from(after_s) => (
-                Light::Red,
-                format!("{detail}; pushes are refused until it has signed{faults}"),
-            ),
-            _ if seconds >= GAP_S => (Light::Yellow, format!("{detail}{faults}")),
-            _ => (Light::Green, detail + &faults),
+        match self.refused_at(seconds) {
+            Some(refused) => (Light::Red, format!("{detail}; {refused} until it has signed{faults}")),
+            None if seconds >= GAP_S => (Light::Yellow, format!("{detail}{faults}")),
+            None => (Light::Green, detail + &faults),
         }
     }
 }

@@ -33,6 +33,19 @@ pub(super) struct Pushes {
     known: Known,
 }
 
+/// Where a push stands, as the leaves so far say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// No leaf says that the registry has it.
+    Waiting,
+    /// The registry has it.
+    Relayed,
+    /// An operator gave it up, or its partner took it back.
+    GivenUp,
+    /// Its payload is gone, as its leaf says.
+    Erased,
+}
+
 /// A push that waits for its `relayed` leaf, or a recall for its `recalled` one.
 #[derive(Debug)]
 struct Waiting {
@@ -67,6 +80,18 @@ impl Pushes {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Where the push at an index stands; none: no leaf of a push was taken there.
+    pub(super) fn standing(&self, index: u64) -> Option<Standing> {
+        let waiting = self.waiting.get(&index);
+        let given_up = waiting.is_some_and(|push| self.given_up.contains(&push.exchange));
+        self.places.has(index).then(|| match waiting {
+            _ if self.erased.has(index) => Standing::Erased,
+            _ if given_up || self.recalled.has(index) => Standing::GivenUp,
+            Some(_) => Standing::Waiting,
+            None => Standing::Relayed,
+        })
     }
 
     /// Pushes that no leaf answers yet, and that no operator gave up.

@@ -410,6 +410,45 @@ fn nobody_takes_back_what_another_partner_pushed_whether_it_was_relayed_or_not()
 }
 
 #[test]
+fn where_a_push_stands_is_what_the_leaves_so_far_say() {
+    let (a, b) = (push(1, "a"), push(1, "b"));
+    let leaves = [
+        a.clone(),
+        b.clone(),
+        relayed(2, "a", of(0, &a)),
+        fed_again(3, "a", of(0, &a)),
+        relayed(4, "a", of(0, &a)),
+        recall(5, "b", of(1, &b)),
+        erased(6, "a", of(0, &a)),
+        erased(6, "b", of(1, &b)),
+    ];
+    let mut verifier = LogVerifier::new(&sign(&leaves), &trust()).unwrap();
+    let mut seen = Vec::new();
+    for bytes in &leaves {
+        verifier.leaf(bytes).unwrap();
+        seen.push((verifier.standing(0), verifier.standing(1)));
+    }
+    let [waiting, relayed, given_up, erased] = [
+        Some(Standing::Waiting),
+        Some(Standing::Relayed),
+        Some(Standing::GivenUp),
+        Some(Standing::Erased),
+    ];
+    let expected = [
+        (waiting, None),
+        (waiting, waiting),
+        (relayed, waiting),
+        (waiting, waiting),
+        (relayed, waiting),
+        (relayed, given_up),
+        (erased, given_up),
+        (erased, erased),
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(verifier.standing(2), None, "no push stands there");
+}
+
+#[test]
 fn what_is_said_of_a_push_that_was_relayed_names_it_as_it_was() {
     let (a, b) = (push(1, "a"), push(1, "b"));
     let done = relayed(2, "a", of(0, &a));

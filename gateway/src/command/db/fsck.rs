@@ -34,6 +34,7 @@ enum What {
     Missing,
     Lost,
     Differs,
+    Misplaced,
     Unknown,
     InGap,
     NoPayload,
@@ -64,6 +65,7 @@ impl What {
             Self::Missing => "missing",
             Self::Lost => "lost",
             Self::Differs => "differs",
+            Self::Misplaced => "misplaced",
             Self::Unknown => "unknown",
             Self::InGap => "in-gap",
             Self::NoPayload => "no-payload",
@@ -82,6 +84,9 @@ impl What {
             Self::Missing => "shuguan relay feed-again EXCHANGE …     in the order of this list",
             Self::Lost => "its sender must push it again: shuguan reconcile tells him the same",
             Self::Differs => "keep both as they are; somebody wrote to `relay_progress`, or a part was lost",
+            Self::Misplaced => {
+                "its row in the journal's `inbox` calls it done with, and no leaf does: somebody edited the journal (shuguan verify log names the place). Stop the gateway, set `state` back to `waiting` where its payload is held, and start it; without a payload its sender must push it again"
+            }
             Self::Unknown => {
                 "find out which of the two was put back from a backup; an older journal goes back into service by `shuguan db recover` alone: then its sender pushes it again"
             }
@@ -291,6 +296,7 @@ fn journal_page(config: &Config, pushes: &[KeptPush], report: &mut Report) -> Re
         let there = progress.get(&push.exchange);
         let what = match (&push.relayed, push.state) {
             _ if push.recalled => None,
+            _ if push.is_misplaced() => Some(What::Misplaced),
             // The relay seals the leaf of what is whole in the registry, and opens nothing for that.
             (_, state) if state.is_pending() && there.is_some_and(|there| there.parts >= push.parts) => None,
             (_, state) if state.is_pending() => (!push.is_held(&config.journal.payloads)).then_some(What::NoPayload),

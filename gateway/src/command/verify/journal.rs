@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use shuguan_ledger::audit::{LogFault, LogReport, LogVerifier, Taken};
+use shuguan_ledger::audit::{LogFault, LogReport, LogVerifier, Standing, Taken};
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::exported::Entry;
 use shuguan_ledger::leaf::Event;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::chain::Chain;
 use crate::command::output::Output;
-use crate::journal::{Facets, InboxRow, JournalFault, JournalPlace, PAGE, Reader, Resting, StoredLeaf};
+use crate::journal::{Facets, InboxRow, InboxState, JournalFault, JournalPlace, PAGE, Reader, Resting, StoredLeaf};
 
 /// What receipts say that the log must contain.
 #[derive(Debug, Default)]
@@ -262,6 +262,24 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// Each push stands in the inbox where the log says that it does.
+    fn inbox(&self) -> Result<(), ReadLog> {
+        let mut from = 0;
+        loop {
+            let states = self.reader.stored_states(from)?;
+            let Some((last, _)) = states.last() else { return Ok(()) };
+            from = last + 1;
+            for (index, state) in states {
+                let standing = self.verifier.standing(index);
+                if standing.is_some_and(|standing| state.map(means) != Some(standing)) {
+                    let state = state.map_or("none", InboxState::name);
+                    let what = format!("the inbox has it as `{state}`, and the log says otherwise");
+                    return Err(LogFault::Leaf { index, what }.into());
+                }
+            }
+        }
+    }
+
     fn end(&self) -> Result<(), ReadLog> {
         let found = self.size();
         let later = self.reader.checkpoints_between(found + 1, u64::MAX)?;
@@ -269,6 +287,7 @@ impl Reading<'_> {
         if let Some(signed) = beyond {
             return Err(LogFault::Short { found, signed }.into());
         }
+        self.inbox()?;
         let edge = self.verifier.edge().encode();
         let what = match self.reader.stored_edge_is(found, &edge)? {
             (true, tiles) if tiles == self.tiles => return Ok(()),
@@ -280,6 +299,16 @@ impl Reading<'_> {
             what: what.to_owned(),
         }
         .into())
+    }
+}
+
+/// What a state of the inbox says that the log must say too: by it a batch comes into the registry, or never does.
+fn means(state: InboxState) -> Standing {
+    match state {
+        InboxState::Waiting | InboxState::SetAside => Standing::Waiting,
+        InboxState::Relayed => Standing::Relayed,
+        InboxState::Discarded => Standing::GivenUp,
+        InboxState::Erased => Standing::Erased,
     }
 }
 

@@ -138,6 +138,11 @@ impl Group<'_> {
         let Some(row) = self.find(exchange)?.filter(|row| row.state == InboxState::Relayed) else {
             return Ok(Given::NotSo);
         };
+        // A row alone may have been edited, and no leaf may feed again what none relayed.
+        let relayed: Option<u64> = self.store.cell(statements::RELAYED_LEAF, values![&exchange])?;
+        if relayed.is_none() {
+            return Ok(Given::NotSo);
+        }
         let event = Event::Operator(OperatorEvent {
             who: who.to_owned(),
             act: "fed-again".into(),

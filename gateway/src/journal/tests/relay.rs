@@ -225,8 +225,11 @@ async fn a_row_that_says_something_else_than_its_leaf_brings_nothing_to_the_regi
 async fn a_batch_that_only_its_row_calls_done_with_is_not_erased_and_the_log_stays_good(store: Store) {
     let bench = Bench::on(store);
     let journal = bench.open();
+    let mut exchanges = Vec::new();
     for number in 1..=3 {
-        journal.seal(one_row(&journal, number)).await.unwrap();
+        let entry = one_row(&journal, number);
+        exchanges.push(entry.exchange);
+        journal.seal(entry).await.unwrap();
     }
     let item = journal.next_inbox(None).await.unwrap().unwrap();
     journal.relayed(item.exchange, relayed(&item)).await.unwrap();
@@ -236,6 +239,11 @@ async fn a_batch_that_only_its_row_calls_done_with_is_not_erased_and_the_log_sta
     let journal = bench.open();
     bench.turn(73 * HOUR_US);
     assert_eq!(journal.erase_all_due(72 * HOUR_US).await.unwrap(), 1);
+    drop(journal);
+    bench.tamper("UPDATE inbox SET state = 'relayed', reason = NULL WHERE leaf IN (2, 3)");
+    let journal = bench.open();
+    let fed = journal.feed_again(exchanges[2], "operator-li").await.unwrap();
+    assert_eq!(fed, None, "no leaf says that it was relayed");
     drop(journal);
     let report = bench.verify();
     assert_eq!((report.kinds["erased"], report.waiting), (1, 2));
