@@ -513,6 +513,13 @@ impl Journal {
         let _ = tokio::task::spawn_blocking(move || head.keep_on(note)).await;
     }
 
+    /// Another holds a checkpoint that one of our keys signed and this journal does not contain: the head file states it from now on, so that no start
+    /// forgets it. Put back the journal that contains it, and it starts again.
+    pub async fn dispute(&self, note: String) {
+        let head = Arc::clone(&self.inner.head);
+        let _ = tokio::task::spawn_blocking(move || head.dispute(&note)).await;
+    }
+
     /// The newest signed checkpoint.
     pub fn checkpoint(&self) -> String {
         self.inner.shared.checkpoint()

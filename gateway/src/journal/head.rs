@@ -31,6 +31,8 @@ pub(super) struct Head {
 struct Kept {
     note: String,
     failing: bool,
+    /// It states what another holds of this log, until a person has looked.
+    disputed: bool,
 }
 
 impl Head {
@@ -47,12 +49,25 @@ impl Head {
     /// When the file cannot be written; the old one is still there then.
     pub(super) fn keep(&self, note: String) -> Result<(), JournalFault> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.note == note {
+        if kept.disputed || kept.note == note {
             return Ok(());
         }
         replace(&self.path, note.as_bytes())?;
-        *kept = Kept { note, failing: false };
+        kept.failing = false;
+        kept.note = note;
         Ok(())
+    }
+
+    /// Writes a checkpoint that one of our keys signed and this journal does not contain, and from then on nothing else: the next start refuses
+    /// the journal, whoever answers by then. Blocking.
+    pub(super) fn dispute(&self, note: &str) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut kept.disputed, true) {
+            return;
+        }
+        if let Err(fault) = replace(&self.path, note.as_bytes()) {
+            tracing::error!(error = %Chain(&fault), "the head file cannot be written; the next start will not know that this log is disputed");
+        }
     }
 
     /// The same while the gateway runs: a failure is told once, and exchanges go on.

@@ -37,8 +37,9 @@ pub(super) enum AskFault {
     Journal(#[from] JournalFault),
     #[error("somebody else showed it a newer checkpoint of this log meanwhile")]
     Overtaken,
+    /// With the checkpoint that proves it, where one does.
     #[error("it does not hold our history")]
-    Alarm(Alarm),
+    Alarm(Alarm, Option<String>),
 }
 
 /// Asks once, and once more when the witness holds another size than thought.
@@ -89,10 +90,8 @@ pub(super) fn skew_ms(time_s: u64, before_us: i64, after_us: i64) -> i64 {
 /// What a conflict comes to. Whoever holds a receipt can bring our newer checkpoint to a witness before we do: what it shows is compared with
 /// the log as it is after it was shown, not with the older head that the question was about.
 async fn dispute(link: &Link, journal: &Journal, origin: &str, held: Option<u64>) -> AskFault {
-    let shown = match link.stored(origin).await {
-        Ok(Some(note)) => journal.own_trust().open(&note).ok(),
-        Ok(None) | Err(_) => None,
-    };
+    let note = link.stored(origin).await.ok().flatten();
+    let shown = note.as_deref().and_then(|note| journal.own_trust().open(note).ok());
     let own = match &shown {
         Some(shown) => journal.root_of(shown.size).await.ok(),
         None => None,
@@ -109,10 +108,8 @@ async fn dispute(link: &Link, journal: &Journal, origin: &str, held: Option<u64>
         // No more than we have by now: the next question, about the newer head, tells.
         return AskFault::Overtaken;
     }
-    AskFault::Alarm(Alarm {
-        stored: shown.filter(|_| proven).map(|shown| shown.size).or(held),
-        proven,
-    })
+    let stored = shown.filter(|_| proven).map(|shown| shown.size).or(held);
+    AskFault::Alarm(Alarm { stored, proven }, note.filter(|_| proven))
 }
 
 #[cfg(test)]

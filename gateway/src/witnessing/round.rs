@@ -121,11 +121,14 @@ impl Witnessing {
                     // Any other status may be another one the next time.
                     if matches!(
                         fault,
-                        AskFault::Refused(403 | 404) | AskFault::Alarm(_) | AskFault::Overtaken
+                        AskFault::Refused(403 | 404) | AskFault::Alarm(..) | AskFault::Overtaken
                     ) {
                         refused.push(place);
                     }
                     self.not_signed(place, &fault, clock.now_us());
+                    if let AskFault::Alarm(_, Some(proof)) = fault {
+                        journal.dispute(proof).await;
+                    }
                 }
             }
         }
@@ -194,7 +197,7 @@ impl Witnessing {
         };
         let first = known.failures == 0;
         known.failed(cause.clone(), now_us);
-        if let AskFault::Alarm(alarm) = fault {
+        if let AskFault::Alarm(alarm, _) = fault {
             let news = known.alarm != Some(*alarm) && !known.alarm.is_some_and(|known| known.proven);
             if news {
                 known.alarm = Some(*alarm);

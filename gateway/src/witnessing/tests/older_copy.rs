@@ -7,7 +7,7 @@ use super::bench::Bench;
 use super::neighbour::Neighbour;
 use super::volumes::turn_volume;
 use crate::edge::health::Light;
-use crate::journal::{Journal, own_trust};
+use crate::journal::{Journal, JournalFault, own_trust};
 use crate::refusal::Refusal;
 use crate::witnessing::RolledBack;
 
@@ -74,6 +74,14 @@ async fn a_journal_put_back_from_an_older_copy_is_found_at_the_start_and_at_firs
     assert_eq!(
         (late.light().0, late.refuses("any")),
         (Light::Red, Some(Refusal::LogDisputed))
+    );
+    // What was proved is not forgotten by a start at which no witness answers, however long the fork has grown.
+    bench.seal(20).await;
+    bench.journal.take().unwrap().close().await.unwrap();
+    let again = Journal::open(&bench.settings("a"), bench.clock.clone());
+    assert!(
+        matches!(again, Err(JournalFault::Forked { size, .. }) if size == signed),
+        "{again:?}"
     );
 }
 
