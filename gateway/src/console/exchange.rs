@@ -22,7 +22,7 @@ use super::question::{self, Act, Asked, Request};
 use super::words::{self, Moment, grouped};
 use super::{Desk, Frame, shell};
 use crate::api::gate::Context;
-use crate::bundle::past::{self, Known};
+use crate::bundle::past::{self, Kept as KeptPlan, Known};
 use crate::edge::Peer;
 use crate::exchange::{Fault, Stop};
 use crate::journal::ExchangeView;
@@ -56,6 +56,8 @@ struct Page {
     facts: Vec<Fact>,
     counts: Vec<Count>,
     fields: Option<Fields>,
+    /// What was kept of the plan was changed past the gateway.
+    plan_edited: bool,
     standing: Option<Choice>,
     relayed: Option<Relayed>,
     leaves: Vec<Proved>,
@@ -234,7 +236,7 @@ async fn page(
     let head = view.leaves.first().ok_or(Refusal::NotFound)?;
     let plan = match past::named_by(&view.leaf.event) {
         Some(hash) => past::plan_of(stations, hash).await,
-        None => Ok(None),
+        None => Ok(KeptPlan::Not),
     };
     let plan = plan.map_err(Fault::from_error("read a past plan"))?;
     shell::page(&Page {
@@ -244,7 +246,8 @@ async fn page(
         head: Line::of(head, &policies),
         facts: facts(&view.leaf.event, &policies),
         counts: counts(&view.leaf.event),
-        fields: plan.map(fields),
+        fields: plan.known().map(fields),
+        plan_edited: plan.is_edited(),
         standing: view.inbox.as_ref().map(|inbox| Choice {
             zh: words::outcome(inbox.state.name()).to_owned(),
             code: inbox.reason.clone().unwrap_or_default(),
@@ -325,20 +328,20 @@ fn counts(event: &Event) -> Vec<Count> {
     }
 }
 
-fn fields(known: Known) -> Fields {
+fn fields(known: &Known) -> Fields {
     Fields {
         withheld: withheld(&known.plan),
-        grant: known.plan.grant,
+        grant: known.plan.grant.clone(),
         is_past: !known.in_force,
-        kept: known.plan.columns.into_iter().map(kept).collect(),
+        kept: known.plan.columns.iter().map(kept).collect(),
     }
 }
 
-fn kept(column: PastColumn) -> Kept {
+fn kept(column: &PastColumn) -> Kept {
     let (word, written) = (column.operator.name(), column.operator.describe());
     Kept {
-        name: column.name,
-        zh: column.zh,
+        name: column.name.clone(),
+        zh: column.zh.clone(),
         operator: words::operator(word).to_owned(),
         changed: word != "keep",
         written: if written == word { String::new() } else { written },

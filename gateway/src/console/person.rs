@@ -24,7 +24,7 @@ use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record};
 use super::question::{self, Ground};
 use super::{Desk, Frame, guard, json, shell};
 use crate::api::gate::Context;
-use crate::bundle::past::{self, Known};
+use crate::bundle::past::{self, Kept, Known};
 use crate::clock::{self, DAY_US};
 use crate::edge::Peer;
 use crate::exchange::index_keys::{Reach, Year};
@@ -64,8 +64,14 @@ impl std::fmt::Debug for Request {
 struct Held {
     row: LeafRow,
     leaf: Leaf,
-    /// The plan that it ran on; none: nobody but its evidence record knows it any more.
-    plan: Option<Arc<Known>>,
+    /// The plan that it ran on; where it is not known, nobody but its evidence record knows it any more.
+    plan: Arc<Kept>,
+}
+
+impl Held {
+    fn known(&self) -> Option<&Known> {
+        self.plan.known()
+    }
 }
 
 /// What was found, and the leaves that say that it was asked and found.
@@ -135,6 +141,8 @@ struct Row {
     fields: String,
     /// The grant says something else by now, or is gone.
     is_past: bool,
+    /// What was kept of the grant was changed past the gateway.
+    is_edited: bool,
 }
 
 /// The empty form.
@@ -170,7 +178,8 @@ pub(super) async fn show(
         let row = |held: &Held| Row {
             line: Line::of(&held.row, &policies),
             fields: fields_zh(held),
-            is_past: held.plan.as_ref().is_some_and(|known| !known.in_force),
+            is_past: held.known().is_some_and(|known| !known.in_force),
+            is_edited: held.plan.is_edited(),
         };
         let shown = Shown {
             query: found.query,
@@ -253,18 +262,18 @@ async fn held(stations: &Stations, leaves: Vec<u64>) -> Result<Vec<Held>, Fault>
 async fn ran_on(
     stations: &Stations,
     event: &Event,
-    plans: &mut HashMap<[u8; 32], Option<Arc<Known>>>,
-) -> Result<Option<Arc<Known>>, Fault> {
+    plans: &mut HashMap<[u8; 32], Arc<Kept>>,
+) -> Result<Arc<Kept>, Fault> {
     let Some(hash) = past::named_by(event) else {
-        return Ok(None);
+        return Ok(Arc::new(Kept::Not));
     };
-    if let Some(known) = plans.get(&hash) {
-        return Ok(known.clone());
+    if let Some(kept) = plans.get(&hash) {
+        return Ok(Arc::clone(kept));
     }
     let found = past::plan_of(stations, hash).await;
-    let known = found.map_err(Fault::from_error("read a past plan"))?.map(Arc::new);
-    plans.insert(hash, known.clone());
-    Ok(known)
+    let kept = Arc::new(found.map_err(Fault::from_error("read a past plan"))?);
+    plans.insert(hash, Arc::clone(&kept));
+    Ok(kept)
 }
 
 fn is_complete(years: &[Year]) -> bool {
@@ -360,7 +369,7 @@ struct Released<'h> {
 
 /// Empty where the plan is not known.
 fn fields(held: &Held) -> Vec<Released<'_>> {
-    let columns = held.plan.iter().flat_map(|known| &known.plan.columns);
+    let columns = held.known().into_iter().flat_map(|known| &known.plan.columns);
     let released = columns.map(|column| Released {
         name: &column.name,
         zh: &column.zh,
@@ -383,7 +392,7 @@ fn item(held: &Held, policies: &PolicySet) -> Value {
         Event::Compare(compare) => Some(&compare.agr),
         _ => None,
     };
-    let plan = held.plan.as_ref().map(|known| &known.plan);
+    let plan = held.known().map(|known| &known.plan);
     json!({
         "index": row.index,
         "t": time::format(row.t_us),
@@ -398,7 +407,8 @@ fn item(held: &Held, policies: &PolicySet) -> Value {
             "kind": plan.basis.kind, "articles": plan.basis.articles, "document": plan.basis.document,
         })),
         "plan_known": plan.is_some(),
-        "in_force": held.plan.as_ref().is_some_and(|known| known.in_force),
+        "plan_edited": held.plan.is_edited(),
+        "in_force": held.known().is_some_and(|known| known.in_force),
         "fields": fields(held),
     })
 }
