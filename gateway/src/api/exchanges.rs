@@ -16,7 +16,6 @@ use shuguan_ledger::time;
 use uuid::Uuid;
 
 use super::Api;
-use super::catalog::withheld;
 use super::gate::{About, Context};
 use super::places;
 use super::report::{self, ReportForm};
@@ -201,7 +200,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
             }
             let policies = api.stations.policies.load();
             if let Some(plan) = policies.plans().find(|plan| plan.hash() == event.plan.0) {
-                members.insert("withheld".into(), json!(withheld(plan)));
+                members.insert("withheld".into(), plan.withheld().map(|field| field.name).collect());
             }
         }
         Event::Pull(event) => {

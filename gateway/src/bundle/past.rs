@@ -11,6 +11,9 @@ use crate::exchange::Stations;
 use crate::hex::hex;
 use crate::journal::{Journal, JournalFault, PlanRow, SealError};
 
+/// Beside the identifier of a field whose Chinese name of then this version does not know.
+pub(crate) const NAME_UNKNOWN: &str = "（当时名称未收录）";
+
 /// What is known of a plan that a leaf names.
 #[derive(Clone, Debug)]
 pub(crate) enum Kept {

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
 use shuguan_ledger::leaf::{Event, RelayedEvent};
-use shuguan_policies::{PastColumn, PastPlan, Target};
+use shuguan_policies::{PastColumn, PastName};
 
 use self::facts::{Fact, facts};
 use super::exchanges::{Choice, Line, answer, reasons, taken};
@@ -79,7 +79,8 @@ struct Fields {
     /// The grant says something else by now, or is gone.
     is_past: bool,
     kept: Vec<Kept>,
-    withheld: Vec<Choice>,
+    /// None: nobody knows any more which fields there were.
+    withheld: Option<Vec<Choice>>,
 }
 
 struct Kept {
@@ -330,7 +331,7 @@ fn counts(event: &Event) -> Vec<Count> {
 
 fn fields(known: &Known) -> Fields {
     Fields {
-        withheld: withheld(&known.plan),
+        withheld: known.plan.withheld.as_deref().map(withheld),
         grant: known.plan.grant.clone(),
         is_past: !known.in_force,
         kept: known.plan.columns.iter().map(kept).collect(),
@@ -341,23 +342,19 @@ fn kept(column: &PastColumn) -> Kept {
     let (word, written) = (column.operator.name(), column.operator.describe());
     Kept {
         name: column.name.clone(),
-        zh: column.zh.clone(),
+        zh: column.zh.unwrap_or(past::NAME_UNKNOWN).to_owned(),
         operator: words::operator(word).to_owned(),
         changed: word != "keep",
         written: if written == word { String::new() } else { written },
     }
 }
 
-/// Of the fields of today's catalogue.
-fn withheld(plan: &PastPlan) -> Vec<Choice> {
-    let fields = plan.known_target().map_or(&[][..], Target::fields).iter();
-    fields
-        .filter(|field| plan.columns.iter().all(|column| column.name != field.name))
-        .map(|field| Choice {
-            code: field.name.to_owned(),
-            zh: field.zh.to_owned(),
-        })
-        .collect()
+fn withheld(fields: &[PastName]) -> Vec<Choice> {
+    let choice = |field: &PastName| Choice {
+        code: field.name.to_owned(),
+        zh: field.zh.to_owned(),
+    };
+    fields.iter().map(choice).collect()
 }
 
 fn relayed(view: &ExchangeView) -> Option<Relayed> {

@@ -5,6 +5,7 @@
 //! evidence record, which keeps its keyed tags. Says of each year whether it was searched: where the key of a year is destroyed, missing or another one, `0` means
 //! nothing. What was edited in the index itself, `doctor --deep` finds beside what the leaves commit to, and a search does not. Refuses what is no number, and more than 10 searches a minute or 100 a day by one officer.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shuguan_ledger::leaf::{Digest, Event, Leaf, OfficerResultEvent, Reference};
 use shuguan_ledger::time;
-use shuguan_policies::PolicySet;
+use shuguan_policies::{PastColumn, PolicySet};
 
 use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record};
 use super::question::{self, Ground};
@@ -363,7 +364,7 @@ async fn seal_result(stations: &Stations, peer: &Peer, query: &Sealed, found: us
 #[derive(Serialize)]
 struct Released<'h> {
     name: &'h str,
-    zh: &'h str,
+    zh: Cow<'h, str>,
     operator: String,
 }
 
@@ -372,15 +373,25 @@ fn fields(held: &Held) -> Vec<Released<'_>> {
     let columns = held.known().into_iter().flat_map(|known| &known.plan.columns);
     let released = columns.map(|column| Released {
         name: &column.name,
-        zh: &column.zh,
+        zh: called(column),
         operator: column.operator.describe(),
     });
     released.collect()
 }
 
+/// As it was called then; where nobody knows that any more, its identifier and a word.
+fn called(column: &PastColumn) -> Cow<'_, str> {
+    let unknown = || format!("{}{}", column.name, past::NAME_UNKNOWN);
+    column.zh.map_or_else(|| unknown().into(), Cow::from)
+}
+
 fn fields_zh(held: &Held) -> String {
     let fields = fields(held);
-    fields.iter().map(|field| field.zh).collect::<Vec<_>>().join("、")
+    fields
+        .iter()
+        .map(|field| field.zh.as_ref())
+        .collect::<Vec<_>>()
+        .join("、")
 }
 
 fn item(held: &Held, policies: &PolicySet) -> Value {
