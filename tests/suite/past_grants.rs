@@ -153,3 +153,41 @@ fn what_nobody_kept_or_somebody_edited_is_told_and_not_left_out() {
         assert_eq!(running.stop(), Some(0));
     });
 }
+
+#[test]
+fn what_a_source_is_told_and_may_be_asked_goes_by_the_grant_that_its_batch_was_sealed_under() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        exchanges(&gateway, &running).await;
+        let items = found(&gateway, &nobody(1));
+        let pushed = items.iter().find(|item| item["kind"] == "push").unwrap();
+        let exchange = pushed["exchange"].as_str().unwrap();
+        let path = format!("/v1/exchanges/{exchange}");
+        let then = running.call(Call::get(&path), &gateway.partner(POLICE)).await.unwrap();
+        narrow(&gateway);
+        let now = running.call(Call::get(&path), &gateway.partner(POLICE)).await.unwrap();
+        let withheld = then.json()["withheld"].clone();
+        assert_eq!(now.json()["withheld"], withheld);
+        let withheld = withheld.as_array().unwrap();
+        assert!(withheld.contains(&"phone".into()) && !withheld.contains(&"hukou_address".into()));
+
+        let shred = ["shred", "--class", "evidence", "--exchange", exchange, "--case", "R-1"];
+        let more = ["--why", "court", "--yes", "-c", "officers/security-qian.toml"];
+        let (code, _, error) = gateway.shuguan(&[&shred[..], &more].concat());
+        assert_eq!(code, 0, "{error}");
+        for (field, exit, said) in [
+            ("hukou_address", 0, ""),
+            ("phone", 3, "SG2101"),
+            ("salary", 3, "SG2101"),
+        ] {
+            let open = ["tickets", "open", exchange, "1", "--field", field];
+            let (code, _, error) = gateway.shuguan(&[&open[..], &["-c", "officers/operator-li.toml"]].concat());
+            assert!(code == exit && error.contains(said), "{field}: {code} {error}");
+        }
+        let tickets = gateway.leaves_of("ticket");
+        assert_eq!(tickets.len(), 1);
+        assert_eq!(tickets[0]["fld"], "hukou_address");
+        assert_eq!(running.stop(), Some(0));
+    });
+}

@@ -89,17 +89,26 @@ pub(crate) async fn plan_of(stations: &Stations, hash: [u8; 32]) -> Result<Kept,
     let bytes = match stations.journal.past_plan(hash).await? {
         PlanRow::Absent => return Ok(Kept::Not),
         PlanRow::Whole(bytes) => bytes,
-        PlanRow::Edited => {
-            tracing::error!(
-                plan = hex(&hash),
-                "what the journal keeps of a plan was changed past the gateway, and is not believed"
-            );
-            return Ok(Kept::Edited);
-        }
+        PlanRow::Edited => return Ok(Kept::Edited),
     };
     // Only a later version kept what this one cannot read; here it is as if nobody had.
     let plan = PastPlan::read(&bytes, &hash);
     Ok(plan.map_or(Kept::Not, |plan| known(plan, false)))
+}
+
+/// The same for officers: that somebody edited what is kept of it is logged too. A partner who asks for his exchange again and again would fill the log.
+///
+/// # Errors
+/// As [`plan_of`].
+pub(crate) async fn reported(stations: &Stations, hash: [u8; 32]) -> Result<Kept, JournalFault> {
+    let kept = plan_of(stations, hash).await?;
+    if kept.is_edited() {
+        tracing::error!(
+            plan = hex(&hash),
+            "what the journal keeps of a plan was changed past the gateway, and is not believed"
+        );
+    }
+    Ok(kept)
 }
 
 fn known(plan: PastPlan, in_force: bool) -> Kept {

@@ -236,7 +236,7 @@ async fn page(
     }
     let head = view.leaves.first().ok_or(Refusal::NotFound)?;
     let plan = match past::named_by(&view.leaf.event) {
-        Some(hash) => past::plan_of(stations, hash).await,
+        Some(hash) => past::reported(stations, hash).await,
         None => Ok(KeptPlan::Not),
     };
     let plan = plan.map_err(Fault::from_error("read a past plan"))?;

@@ -271,7 +271,7 @@ async fn ran_on(
     if let Some(kept) = plans.get(&hash) {
         return Ok(Arc::clone(kept));
     }
-    let found = past::plan_of(stations, hash).await;
+    let found = past::reported(stations, hash).await;
     let kept = Arc::new(found.map_err(Fault::from_error("read a past plan"))?);
     plans.insert(hash, Arc::clone(&kept));
     Ok(kept)
