@@ -50,6 +50,8 @@ pub struct Failure {
     pub why: Refusal,
     /// It alone is more than a whole day may have.
     pub fits_no_day: bool,
+    /// From when on a repeat can succeed, microseconds since the epoch; none: no wait helps.
+    pub retry_at_us: Option<i64>,
 }
 
 /// A sealed extract.

@@ -57,6 +57,8 @@ fn an_extract_for_which_the_disk_has_no_room_is_refused_with_a_time_to_wait_and_
             (&"failed".into(), &"SG2121".into()),
             "{told}"
         );
+        let wait = told["retry_after_s"].as_u64();
+        assert!(wait.is_some_and(|seconds| (1..=600).contains(&seconds)), "{told}");
         assert_eq!(disk.files(), 0);
         let refusals = gateway.leaves_of("refusal");
         let codes: Vec<&Value> = refusals.iter().map(|leaf| &leaf["code"]).collect();

@@ -197,6 +197,7 @@ async fn a_prepared_extract_goes_when_its_grant_is_narrower_or_its_agreement_ove
     let failure = Failure {
         why: Refusal::RegistryUnavailable,
         fits_no_day: false,
+        retry_at_us: None,
     };
     assert_eq!(
         extracts.end(exchange, State::Failed(failure)),
