@@ -261,6 +261,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         | Event::Operator(_)
         | Event::WitnessGap(_)
         | Event::Clock(_)
+        | Event::Full(_)
         | Event::Erased(_) => {}
     }
     document

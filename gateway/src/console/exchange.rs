@@ -302,6 +302,7 @@ fn counts(event: &Event) -> Vec<Count> {
         .filter_map(|(term, number)| Some(count(term, number?)))
         .collect(),
         Event::OfficerResult(result) => vec![count("交换", result.cnt)],
+        Event::Full(full) => vec![count("未能写入的批组", full.cnt)],
         Event::Shred(shred) => vec![count("密钥", shred.cnt)],
         Event::Recalled(done) => vec![count("撤回记录", done.del), count("恢复记录", done.opn)],
         Event::Relayed(_)
