@@ -50,6 +50,8 @@ pub struct Failure {
     pub why: Refusal,
     /// It alone is more than a whole day may have.
     pub fits_no_day: bool,
+    /// From when on a repeat can succeed, microseconds since the epoch; none: no wait helps.
+    pub retry_at_us: Option<i64>,
 }
 
 /// A sealed extract.
@@ -170,21 +172,36 @@ impl Extracts {
         SpoolWriter::create(&path, exchange, Arc::clone(&self.room))
     }
 
+    /// Whether a partner may begin one, which costs nothing to ask: before the disk is tried and anything is read for it.
+    ///
+    /// # Errors
+    /// [`Unplaced`].
+    pub fn has_place_for(&self, partner: &str) -> Result<(), Unplaced> {
+        self.sweep();
+        self.place_among(&self.lock(), partner)
+    }
+
+    fn place_among(&self, jobs: &HashMap<Uuid, Job>, partner: &str) -> Result<(), Unplaced> {
+        if self.room.is_full() {
+            return Err(Unplaced::NoRoom);
+        }
+        let own = jobs.values().filter(|job| job.granted.partner == partner);
+        if own.filter(|job| job.state.is_kept()).count() >= KEPT_PER_PARTNER_MAX {
+            return Err(Unplaced::TooMany);
+        }
+        Ok(())
+    }
+
     /// Begins a job.
     ///
     /// # Errors
     /// [`Unplaced`]; nothing was begun then.
     pub fn begin(&self, exchange: Uuid, granted: Granted) -> Result<(), Unplaced> {
         self.sweep();
-        if self.room.is_full() {
-            return Err(Unplaced::NoRoom);
-        }
         let mut jobs = self.lock();
-        let own = || jobs.iter().filter(|(_, job)| job.granted.partner == granted.partner);
-        if own().filter(|(_, job)| job.state.is_kept()).count() >= KEPT_PER_PARTNER_MAX {
-            return Err(Unplaced::TooMany);
-        }
-        let ended = own().filter(|(_, job)| !job.state.is_kept());
+        self.place_among(&jobs, &granted.partner)?;
+        let own = jobs.iter().filter(|(_, job)| job.granted.partner == granted.partner);
+        let ended = own.filter(|(_, job)| !job.state.is_kept());
         if ended.clone().count() >= ENDED_PER_PARTNER_MAX
             && let Some(oldest) = ended.min_by_key(|(_, job)| job.expires_us).map(|(id, _)| *id)
         {

@@ -129,6 +129,7 @@ pub use log_keys::{KeyOrder, check_head, log_keys_of, names_of, own_trust};
 pub use log_time::{ClockStanding, LogTime};
 pub use next_volume::{due, is_over, may_follow, proposal};
 pub use nonces::Seen;
+pub use past_plans::{NotKept, PlanRow};
 pub use payload::{PayloadWriter, SealedPayload};
 pub use recalls::{KeptRecall, RecallStanding};
 pub use receipt_keys::{ReceiptKeySpan, receipt_key_in_force};

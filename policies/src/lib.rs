@@ -49,6 +49,8 @@ pub use explain::{Explanation, Question};
 pub use key::KeyRing;
 pub use operator::Operator;
 pub use partner::{Partner, Role};
-pub use plan::{Given, Manifest, OutputColumn, OutputKind, PastColumn, PastPlan, Plan, ReleaseError, ReleasedPart};
+pub use plan::{
+    Given, Manifest, OutputColumn, OutputKind, PastColumn, PastName, PastPlan, Plan, ReleaseError, ReleasedPart,
+};
 pub use set::{Catalogue, Denial, PolicySet};
 pub use target::{Direction, Mode, Target};

@@ -25,7 +25,7 @@ mod manifest;
 mod past;
 
 pub use manifest::{Given, Manifest};
-pub use past::{PastColumn, PastPlan};
+pub use past::{PastColumn, PastName, PastPlan};
 
 /// First line of the bytes that are hashed.
 const PLAN_DOMAIN: &str = "shuguan.plan.v1";

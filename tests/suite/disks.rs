@@ -1,6 +1,9 @@
 //! One folder's disk is full and the others are not: what needs it is answered 503 and leaves nothing, the light says so where it is the journal's, and all goes
 //! on when there is room.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
 use serde_json::{Value, json};
 use shuguan_tests::{Answer, Call, Deployment, Identity, Running, SmallDisk, eventually, registry_count, run};
 
@@ -57,6 +60,8 @@ fn an_extract_for_which_the_disk_has_no_room_is_refused_with_a_time_to_wait_and_
             (&"failed".into(), &"SG2121".into()),
             "{told}"
         );
+        let wait = told["retry_after_s"].as_u64();
+        assert!(wait.is_some_and(|seconds| (1..=600).contains(&seconds)), "{told}");
         assert_eq!(disk.files(), 0);
         let refusals = gateway.leaves_of("refusal");
         let codes: Vec<&Value> = refusals.iter().map(|leaf| &leaf["code"]).collect();
@@ -91,7 +96,7 @@ fn the_journals_light_says_that_only_the_payloads_have_no_room_and_goes_out_when
         };
         let large = || (CSV_UTF8, clean(RESIDENT, CSV_UTF8, 20_000, 7));
         disk.fill(0);
-        assert!(light("green", "it commits"));
+        eventually("that alone is no want of room", 10, || light("green", "it commits"));
         not_now(&push(&running, &gateway, large()).await, "SG5101");
         assert_eq!(disk.files(), 0);
         eventually("the light says so", 5, || {
@@ -107,5 +112,63 @@ fn the_journals_light_says_that_only_the_payloads_have_no_room_and_goes_out_when
         assert_eq!(push(&running, &gateway, large()).await.status, 202);
         assert_eq!(running.stop(), Some(0));
         gateway.verified_log();
+    });
+}
+
+/// A disk of so many MiB in the place of the journal's folder, with what is in it.
+fn under_the_journal(gateway: &Deployment, mib: u32) -> Option<SmallDisk> {
+    let (folder, aside) = (gateway.path("journal"), gateway.path("journal-aside"));
+    std::fs::rename(&folder, &aside).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let disk = SmallDisk::at(&folder, mib);
+    let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(&folder).status();
+    assert!(copied.is_ok_and(|status| status.success()));
+    disk
+}
+
+#[test]
+fn a_journal_that_had_no_room_says_in_the_log_since_when_and_goes_on_by_itself() {
+    run(async {
+        let gateway = Deployment::new();
+        let Some(disk) = under_the_journal(&gateway, 16) else {
+            return;
+        };
+        let running = gateway.serve();
+        let one = |number| (NDJSON, resident(&nobody(number), "某某"));
+        assert_eq!(push(&running, &gateway, one(1)).await.status, 202);
+        disk.fill(0);
+        let (mut accepted, mut refused) = (1, 0);
+        // What is left of the write-ahead log's last page may still take some.
+        for number in 2..60 {
+            let answer = push(&running, &gateway, one(number)).await;
+            if answer.status == 202 {
+                accepted += 1;
+            } else {
+                not_now(&answer, "SG5101");
+                refused += 1;
+            }
+            if refused == 3 {
+                break;
+            }
+        }
+        assert_eq!(refused, 3);
+        assert!(gateway.leaves_of("full").is_empty());
+        disk.make_room();
+        eventually("it goes on by itself and says so", 15, || {
+            gateway.leaves_of("full").len() == 1
+        });
+        let leaf = gateway.leaves_of("full").pop().unwrap();
+        assert!(leaf["cnt"].as_u64().is_some_and(|groups| groups >= 3), "{leaf}");
+        assert!(leaf["free"].as_u64().is_some_and(|free| free > 1 << 20), "{leaf}");
+        assert!(leaf["since"].as_str() < leaf["t"].as_str(), "{leaf}");
+        assert_eq!(push(&running, &gateway, one(100)).await.status, 202);
+        assert_eq!(
+            gateway.leaves_of("push").len(),
+            accepted + 1,
+            "nothing of what was refused"
+        );
+        assert_eq!(running.stop(), Some(0));
+        assert!(gateway.verified_log().contains("1  full"));
     });
 }

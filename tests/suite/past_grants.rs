@@ -1,5 +1,6 @@
 //! What was given under a grant that says something else by now: the report names the fields of then, also after a restart, and says it where nobody knows.
 
+use http::Method;
 use rusqlite::Connection;
 use serde_json::Value;
 use shuguan_tests::{Call, Deployment, eventually, registry_count, run};
@@ -89,12 +90,30 @@ fn a_report_names_the_fields_of_a_grant_that_was_edited_since_also_after_a_resta
     });
 }
 
+/// The console's page of an exchange, as a browser asks for it.
+async fn page(gateway: &Deployment, running: &shuguan_tests::Running<'_>, exchange: &str) -> String {
+    let auditor = gateway.officer("auditor-zhao");
+    let path = format!("/console/exchanges/{exchange}");
+    let asked = running.console(Call::get(&path), &auditor).await.unwrap();
+    let form = String::from_utf8_lossy(&asked.body).into_owned();
+    let token = form.split_once("name=\"token\" value=\"").unwrap().1;
+    let token = token.split_once('"').unwrap().0;
+    let call = Call::new(Method::POST, &path)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "same-origin")
+        .body(format!("token={token}&case=T-1&why=routine"));
+    let shown = running.console(call, &auditor).await.unwrap();
+    assert_eq!(shown.status, 200, "{:?}", shown.body);
+    String::from_utf8_lossy(&shown.body).into_owned()
+}
+
 #[test]
 fn what_nobody_kept_or_somebody_edited_is_told_and_not_left_out() {
     run(async {
         let gateway = Deployment::new();
         let running = gateway.serve();
         exchanges(&gateway, &running).await;
+        let exchange = found(&gateway, &nobody(1))[0]["exchange"].as_str().unwrap().to_owned();
         narrow(&gateway);
         assert_eq!(running.stop(), Some(0));
         let journal = Connection::open(gateway.journal()).unwrap();
@@ -104,10 +123,71 @@ fn what_nobody_kept_or_somebody_edited_is_told_and_not_left_out() {
         drop(journal);
         let running = gateway.serve();
         for item in found(&gateway, &nobody(1)) {
-            assert_eq!(item["plan_known"], item["in_force"], "{item}");
+            let known = [&item["plan_known"], &item["plan_edited"], &item["in_force"]];
+            assert_eq!(known, [false, true, false], "{item}");
+        }
+        let said = report(&gateway, &nobody(1));
+        assert!(said.contains("字段：当时授权内容的留存在交换台账中被改动"), "{said}");
+        let shown = page(&gateway, &running, &exchange).await;
+        assert!(shown.contains("留存内容在数据库中被改动"), "{shown}");
+        let (code, looked, _) = gateway.shuguan(&["doctor", "--deep", "-c", "shuguan.toml"]);
+        assert_eq!(code, 6, "{looked}");
+        assert!(looked.contains("was edited, and reports do not believe it"), "{looked}");
+        assert_eq!(running.stop(), Some(0));
+        let journal = Connection::open(gateway.journal()).unwrap();
+        let whole = "SELECT count(*) FROM past_plan WHERE instr(CAST(bytes AS TEXT), 'birth_date') > 0";
+        let healed: i64 = journal.query_row(whole, [], |row| row.get(0)).unwrap();
+        assert!(healed > 0, "the start wrote the rows of plans in force anew");
+
+        assert!(journal.execute("DELETE FROM past_plan", []).unwrap() > 0);
+        drop(journal);
+        let running = gateway.serve();
+        for item in found(&gateway, &nobody(1)) {
+            let known = [&item["plan_known"], &item["plan_edited"], &item["in_force"]];
+            assert_eq!(known, [false, false, false], "{item}");
         }
         let said = report(&gateway, &nobody(1));
         assert!(said.contains("字段：当时的授权内容没有留存"), "{said}");
+        let shown = page(&gateway, &running, &exchange).await;
+        assert!(shown.contains("当时的执行方案没有留存"), "{shown}");
+        assert_eq!(running.stop(), Some(0));
+    });
+}
+
+#[test]
+fn what_a_source_is_told_and_may_be_asked_goes_by_the_grant_that_its_batch_was_sealed_under() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        exchanges(&gateway, &running).await;
+        let items = found(&gateway, &nobody(1));
+        let pushed = items.iter().find(|item| item["kind"] == "push").unwrap();
+        let exchange = pushed["exchange"].as_str().unwrap();
+        let path = format!("/v1/exchanges/{exchange}");
+        let then = running.call(Call::get(&path), &gateway.partner(POLICE)).await.unwrap();
+        narrow(&gateway);
+        let now = running.call(Call::get(&path), &gateway.partner(POLICE)).await.unwrap();
+        let withheld = then.json()["withheld"].clone();
+        assert_eq!(now.json()["withheld"], withheld);
+        let withheld = withheld.as_array().unwrap();
+        assert!(withheld.contains(&"phone".into()) && !withheld.contains(&"hukou_address".into()));
+
+        let shred = ["shred", "--class", "evidence", "--exchange", exchange, "--case", "R-1"];
+        let more = ["--why", "court", "--yes", "-c", "officers/security-qian.toml"];
+        let (code, _, error) = gateway.shuguan(&[&shred[..], &more].concat());
+        assert_eq!(code, 0, "{error}");
+        for (field, exit, said) in [
+            ("hukou_address", 0, ""),
+            ("phone", 3, "SG2101"),
+            ("salary", 3, "SG2101"),
+        ] {
+            let open = ["tickets", "open", exchange, "1", "--field", field];
+            let (code, _, error) = gateway.shuguan(&[&open[..], &["-c", "officers/operator-li.toml"]].concat());
+            assert!(code == exit && error.contains(said), "{field}: {code} {error}");
+        }
+        let tickets = gateway.leaves_of("ticket");
+        assert_eq!(tickets.len(), 1);
+        assert_eq!(tickets[0]["fld"], "hukou_address");
         assert_eq!(running.stop(), Some(0));
     });
 }

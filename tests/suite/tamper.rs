@@ -142,20 +142,64 @@ fn leaves_that_are_dropped_doubled_swapped_or_forged_are_found() {
 
 /// By its state a batch comes into the registry, or never does.
 #[test]
-fn a_changed_state_of_the_inbox_is_found_and_so_is_a_recall_that_only_a_row_states() {
-    for (from, to) in [
-        ("waiting", "relayed"),
-        ("waiting", "erased"),
-        ("waiting", "discarded', reason = 'recalled"),
-        ("relayed", "waiting"),
-        ("relayed", "discarded"),
+fn a_changed_state_of_the_inbox_is_found() {
+    for to in [
+        "waiting",
+        "set-aside",
+        "discarded",
+        "discarded', reason = 'recalled",
+        "erased",
     ] {
-        found(&format!("{from} to {to}"), |db| {
-            let one = format!("leaf = (SELECT min(leaf) FROM inbox WHERE state = '{from}')");
-            let changed = db.execute(&format!("UPDATE inbox SET state = '{to}' WHERE {one}"), []);
-            assert_eq!(changed.unwrap(), 1, "there is one that is {from}");
-        });
+        found(&format!("relayed to {to}"), |db| move_one(db, "relayed", to));
     }
+}
+
+fn move_one(db: &Connection, from: &str, to: &str) {
+    let one = format!("leaf = (SELECT max(leaf) FROM inbox WHERE state = '{from}')");
+    let changed = db.execute(&format!("UPDATE inbox SET state = '{to}' WHERE {one}"), []);
+    assert_eq!(changed.unwrap(), 1, "there is one that is {from}");
+}
+
+#[test]
+fn a_batch_that_only_its_row_calls_done_with_is_named_by_whoever_looks_and_is_relayed_once_the_row_is_right() {
+    let gateway = Deployment::with(|text| {
+        text.replace(
+            "database = \"registry/registry.db\"\n",
+            "database = \"registry/registry.db\"\nrows_per_s = 1\n",
+        )
+    });
+    // The relay takes a row a second, so that the second one waits when the gateway stops.
+    let waiting = run(async {
+        let running = gateway.serve();
+        let police = gateway.partner(POLICE);
+        let mut exchange = String::new();
+        for n in [0, 50] {
+            let rows: String = (n..n + 50).map(|n| resident(&nobody(n), "某某")).collect();
+            let answer = running.call(Call::push(RESIDENT, NDJSON, rows), &police).await.unwrap();
+            assert_eq!(answer.status, 202);
+            exchange = answer.json()["exchange"].as_str().unwrap().to_owned();
+        }
+        exchange
+    });
+    let journal = Connection::open(gateway.journal()).unwrap();
+    for to in ["relayed", "discarded", "erased"] {
+        move_one(&journal, "waiting", to);
+        let (code, said, _) = gateway.shuguan(&["verify", "log", "--trust", "trust/trust.txt", "journal/journal.db"]);
+        assert!(
+            code == 6 && said.starts_with("无效") && said.contains(&format!("the inbox has it as `{to}`")),
+            "{said}"
+        );
+        let (code, said, _) = gateway.shuguan(&["db", "fsck", "-c", "shuguan.toml"]);
+        assert!(
+            code == 6 && said.contains("misplaced") && said.contains(&waiting),
+            "{said}"
+        );
+        move_one(&journal, to, "waiting");
+    }
+    let (code, said, _) = gateway.shuguan(&["verify", "log", "--trust", "trust/trust.txt", "journal/journal.db"]);
+    assert_eq!(code, 0, "{said}");
+    let (code, said, _) = gateway.shuguan(&["db", "fsck", "-c", "shuguan.toml"]);
+    assert!(code == 0 && said.contains("0 findings"), "{said}");
 }
 
 /// Whoever searches must find what is there, so the search columns are evidence too.

@@ -1,7 +1,10 @@
-//! Senders that are gone in the middle of a push: nothing is accepted, the log says so, and the partner finds it among his exchanges.
+//! Senders that are gone in the middle of a push: nothing is accepted, the log says so, and the partner finds it among his exchanges. Officers who hang up in the
+//! middle of an act: it is carried to its end, and what is refused has its leaf and its count.
 
 use std::time::{Duration, Instant};
 
+use http::Method;
+use serde_json::{Value, json};
 use shuguan_tests::{
     Call, Deployment, Identity, Running, Unfinished, eventually, leaves, registry_count, reset_unfinished, run,
 };
@@ -164,6 +167,99 @@ fn a_sender_that_is_gone_while_its_rows_are_paced_leaves_a_leaf_too() {
         vanish(&running, &gateway, ("h2", Duration::from_secs(2)), call).await;
         eventually("it is in the log", 20, || aborted(&gateway).len() == 1);
         assert_eq!(aborted(&gateway).pop().unwrap()["code"], "body-incomplete");
+        assert_eq!(running.stop(), Some(0));
+    });
+}
+
+/// For each route of the console on which officers act one who may, and what is refused for what it names: most of it after a look at the journal.
+fn acts() -> [(&'static str, &'static str, Value); 6] {
+    let nothing = uuid::Uuid::max();
+    [
+        ("log", "operator-li", json!({ "open": "gw1.lyg.example/log" })),
+        ("policy", "policy-sun", json!({ "files": {}, "signature": "" })),
+        (
+            "relay",
+            "operator-li",
+            json!({ "act": "discard", "exchange": nothing, "why": "superseded" }),
+        ),
+        (
+            "shred",
+            "security-qian",
+            json!({ "what": "evidence", "exchange": nothing, "case": "R-1", "why": "court" }),
+        ),
+        (
+            "tickets",
+            "operator-li",
+            json!({ "exchange": nothing, "row": 1, "field": "name" }),
+        ),
+        (
+            "unseal",
+            "security-qian",
+            json!({ "step": "ask", "exchange": nothing, "case": "R-1", "why": "court" }),
+        ),
+    ]
+}
+
+/// Sends all of an act while somebody else holds the journal's file, so that it waits in the middle, and closes the socket before it can go on.
+async fn hang_up(gateway: &Deployment, officer: &Identity, (route, body): (&str, &Value)) {
+    let call = Call::new(Method::POST, format!("/console/api/{route}"))
+        .header("content-type", "application/json")
+        .body(body.to_string());
+    let journal = rusqlite::Connection::open(gateway.journal()).unwrap();
+    journal.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let act = Unfinished::begin(gateway.console, officer, call).await.unwrap();
+    let answered = act.finish_and_vanish(Duration::from_millis(300)).await;
+    // Time for the gateway to see it.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    journal.execute_batch("ROLLBACK").unwrap();
+    assert!(!answered, "{route}");
+}
+
+/// What is refused by now: the route that each leaf names, in order; and how many the metrics count.
+fn refused(running: &Running<'_>, gateway: &Deployment) -> (Vec<String>, usize) {
+    let leaves = gateway.leaves_of("refusal");
+    let mut routes: Vec<String> = leaves.iter().map(|leaf| leaf["at"].as_str().unwrap().into()).collect();
+    // A bundle that is refused has a leaf of its own kind.
+    let bundles = gateway.leaves_of("policy");
+    routes.extend(
+        bundles
+            .iter()
+            .filter(|leaf| leaf["result"] == "refused")
+            .map(|_| "policy".into()),
+    );
+    routes.sort_unstable();
+    let (_, page) = running.health("/metrics").unwrap_or_default();
+    let lines = page.lines().filter(|line| line.starts_with("shuguan_refusals_total{"));
+    let counts = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok());
+    (routes, counts.sum())
+}
+
+#[test]
+fn an_officer_who_hangs_up_leaves_his_act_whole_and_a_refusal_with_its_leaf_and_its_count() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        for (turn, protocol) in ["h2", "http/1.1"].into_iter().enumerate() {
+            for (route, officer, order) in acts() {
+                let officer = gateway.officer(officer).speaking(protocol);
+                hang_up(&gateway, &officer, (route, &order)).await;
+            }
+            let routes: Vec<&str> = acts().iter().flat_map(|(route, ..)| vec![*route; turn + 1]).collect();
+            eventually("every refusal has its leaf and its count", 10, || {
+                let (leaves, count) = refused(&running, &gateway);
+                leaves == routes && count == routes.len()
+            });
+            // One that is no refusal: leaf, and what it is about.
+            let operator = gateway.officer("operator-li").speaking(protocol);
+            let act = json!({ "act": if turn == 0 { "pause" } else { "resume" } });
+            hang_up(&gateway, &operator, ("relay", &act)).await;
+            eventually("the act is in the log", 10, || {
+                gateway.leaves_of("operator").len() == turn + 1
+            });
+            let asked = Call::get("/console/api/relay");
+            let relay = running.console(asked, &operator).await.unwrap().json();
+            assert_eq!(relay["paused"], json!(turn == 0), "{protocol}: {relay}");
+        }
         assert_eq!(running.stop(), Some(0));
     });
 }

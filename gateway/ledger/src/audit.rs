@@ -353,7 +353,8 @@ impl LogVerifier {
             | Event::Policy(_)
             | Event::LogGap(_)
             | Event::WitnessGap(_)
-            | Event::Clock(_) => {}
+            | Event::Clock(_)
+            | Event::Full(_) => {}
         }
         self.span = Some((first, leaf.t));
         self.unwitnessed_since.get_or_insert(leaf.t);

@@ -29,10 +29,10 @@ mod event;
 
 use canonical::{Member as _, Members};
 pub use event::{
-    AbortedEvent, CertificateEvent, ClockEvent, CompareEvent, ConfigEvent, ErasedEvent, Event, KeyEvent, LogCloseEvent,
-    LogGapEvent, LogOpenEvent, OfficerQueryEvent, OfficerResultEvent, OfficerUnsealEvent, OperatorEvent, PolicyEvent,
-    PullEvent, PushEvent, RecallEvent, RecalledEvent, ReceiptAckEvent, RefusalEvent, RelayedEvent, SetAsideEvent,
-    ShredEvent, StartEvent, StopEvent, TicketAnswerEvent, TicketEvent, WitnessGapEvent,
+    AbortedEvent, CertificateEvent, ClockEvent, CompareEvent, ConfigEvent, ErasedEvent, Event, FullEvent, KeyEvent,
+    LogCloseEvent, LogGapEvent, LogOpenEvent, OfficerQueryEvent, OfficerResultEvent, OfficerUnsealEvent, OperatorEvent,
+    PolicyEvent, PullEvent, PushEvent, RecallEvent, RecalledEvent, ReceiptAckEvent, RefusalEvent, RelayedEvent,
+    SetAsideEvent, ShredEvent, StartEvent, StopEvent, TicketAnswerEvent, TicketEvent, WitnessGapEvent,
 };
 
 /// Longest leaf, bytes.

@@ -113,21 +113,11 @@ fn grant(plan: &Plan) -> Value {
         "zh": plan.target().zh(),
         "purpose": plan.purpose(),
         "fields": fields,
-        "withheld": withheld(plan),
+        "withheld": plan.withheld().map(|field| field.name).collect::<Vec<_>>(),
         "rules": rules(plan),
         "select_by": plan.select_by(),
         "require": plan.require(),
         "limits": limits,
         "valid_until": shuguan_ledger::time::format(plan.valid().until_s.saturating_mul(1_000_000)),
     })
-}
-
-/// Fields of the target that no column of the plan shows.
-pub(super) fn withheld(plan: &Plan) -> Vec<&'static str> {
-    plan.target()
-        .fields()
-        .iter()
-        .map(|field| field.name)
-        .filter(|name| plan.output().iter().all(|column| column.name != *name))
-        .collect()
 }

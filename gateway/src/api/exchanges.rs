@@ -16,10 +16,10 @@ use shuguan_ledger::time;
 use uuid::Uuid;
 
 use super::Api;
-use super::catalog::withheld;
 use super::gate::{About, Context};
 use super::places;
 use super::report::{self, ReportForm};
+use crate::bundle::past;
 use crate::edge::Peer;
 use crate::exchange::{Fault, Refused, Stop};
 use crate::journal::{ExchangeView, InboxState, RECALLED, Sealed};
@@ -136,6 +136,10 @@ pub(crate) async fn described_whole(api: &Api, view: &ExchangeView) -> Result<Va
 /// The state of an exchange as JSON, with the quality report of a batch.
 pub(crate) async fn described(api: &Api, view: &ExchangeView) -> Result<Value, Stop> {
     let mut document = document(api, view);
+    if let (Some(members), Event::Push(push)) = (document.as_object_mut(), &view.leaf.event) {
+        let withheld = withheld(api, push).await?;
+        members.extend(withheld.map(|fields| ("withheld".to_owned(), fields.into())));
+    }
     let quality = match &view.leaf.event {
         Event::Push(PushEvent { qua: Some(_), .. }) | Event::Refusal(RefusalEvent { qua: Some(_), .. }) => {
             let quality = api.stations.journal.quality(view.exchange).await;
@@ -147,6 +151,14 @@ pub(crate) async fn described(api: &Api, view: &ExchangeView) -> Result<Value, S
         members.insert("quality".into(), quality);
     }
     Ok(document)
+}
+
+/// The fields that its plan withheld, also when its grant says something else by now; none: nobody knows any more.
+async fn withheld(api: &Api, push: &PushEvent) -> Result<Option<Vec<&'static str>>, Stop> {
+    let kept = past::plan_of(&api.stations, push.plan.0).await;
+    let kept = kept.map_err(Fault::from_error("read a past plan"))?;
+    let fields = kept.known().and_then(|known| known.plan.withheld.as_deref());
+    Ok(fields.map(|fields| fields.iter().map(|field| field.name).collect()))
 }
 
 fn document(api: &Api, view: &ExchangeView) -> Value {
@@ -199,10 +211,6 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
                 let state = if recall.is_done { "done" } else { "waiting" };
                 members.insert("recall".into(), json!({ "exchange": recall.exchange, "state": state }));
             }
-            let policies = api.stations.policies.load();
-            if let Some(plan) = policies.plans().find(|plan| plan.hash() == event.plan.0) {
-                members.insert("withheld".into(), json!(withheld(plan)));
-            }
         }
         Event::Pull(event) => {
             let counts = json!({
@@ -253,6 +261,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         | Event::Operator(_)
         | Event::WitnessGap(_)
         | Event::Clock(_)
+        | Event::Full(_)
         | Event::Erased(_) => {}
     }
     document

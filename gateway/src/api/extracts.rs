@@ -111,7 +111,10 @@ pub(crate) async fn status(
             Ok((_, ExtractState::Preparing)) if tokio::time::Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            Ok((exchange, state)) => return Json(document(exchange, &state)).into_response(),
+            Ok((exchange, state)) => {
+                let now_us = api.stations.clock.now_us();
+                return Json(document(exchange, &state, now_us)).into_response();
+            }
             Err(stop) => return context.stop(Some(&peer), "extracts", About::default(), stop).await,
         }
     }
@@ -127,7 +130,7 @@ fn preferred_wait(headers: &HeaderMap) -> Duration {
         .map_or(Duration::ZERO, |seconds| Duration::from_secs(seconds).min(WAIT_MAX))
 }
 
-fn document(exchange: Uuid, state: &ExtractState) -> Value {
+fn document(exchange: Uuid, state: &ExtractState, now_us: i64) -> Value {
     let mut document = json!({ "schema": "shuguan.extract.v1", "extract": exchange, "links": links(exchange) });
     let Some(members) = document.as_object_mut() else {
         return document;
@@ -139,6 +142,8 @@ fn document(exchange: Uuid, state: &ExtractState) -> Value {
             if failure.fits_no_day {
                 members.insert("fits_no_day".into(), true.into());
             }
+            let wait_s = failure.retry_at_us.map(|at_us| seconds_until(at_us, now_us));
+            members.extend(wait_s.map(|seconds| ("retry_after_s".to_owned(), seconds.into())));
             "failed"
         }
         ExtractState::Ended(why) => {
@@ -155,6 +160,12 @@ fn document(exchange: Uuid, state: &ExtractState) -> Value {
     };
     members.insert("state".into(), word.into());
     document
+}
+
+/// Whole seconds, none where the moment has come.
+fn seconds_until(at_us: i64, now_us: i64) -> u64 {
+    let left_us = u64::try_from(at_us.saturating_sub(now_us)).unwrap_or(0);
+    left_us.div_ceil(1_000_000)
 }
 
 /// The word for what ended an extract.

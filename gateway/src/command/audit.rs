@@ -77,7 +77,7 @@ struct SearchArgs {
     #[arg(long)]
     outcome: Option<String>,
     /// push, pull, receipt-ack, recall, recalled, refusal, relayed, erased, officer-query and officer-result (for auditors only), officer-unseal, shred,
-    /// certificate, config, policy, operator, witness-gap, clock, start or stop.
+    /// certificate, config, policy, operator, witness-gap, clock, full, start or stop.
     #[arg(long)]
     kind: Option<String>,
     /// From this moment: 2026-11-23, 2026-11-23T09:42 (Asia/Shanghai), or RFC 3339.

@@ -29,7 +29,8 @@ use crate::config::Config;
 use crate::edge::health::Light;
 use crate::edge::signers::Signers;
 use crate::edge::tls::{self, TlsSettings};
-use crate::journal::{JournalPlace, Reader, examine};
+use crate::hex::hex;
+use crate::journal::{DeepReport, JournalPlace, Reader, examine};
 use crate::pki::{inspect, log_keys as key_files, receipt_keys as receipt_files};
 use crate::registry::{Registry, RegistrySettings};
 use crate::serve::{Compared, StartFault, compare_keys, journal_settings, tables};
@@ -46,7 +47,7 @@ pub struct DoctorArgs {
     /// The configuration.
     #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
     config: PathBuf,
-    /// Also whether evidence records and the index of subjects are what the log commits to; needs the keys.
+    /// Also whether evidence records and the index of subjects are what the log commits to, and past plans what it names; needs the keys.
     #[arg(long)]
     deep: bool,
     /// A warning counts as a failure.
@@ -356,6 +357,7 @@ fn deep(config: &Config, findings: &mut Findings) {
             );
         }
     };
+    plans(&report, findings);
     if report.faulty == 0 {
         let what = format!(
             "{} leaves commit to what lies beside them; {} records were destroyed, as the log says",
@@ -367,6 +369,22 @@ fn deep(config: &Config, findings: &mut Findings) {
     for (leaf, what) in &report.faults {
         let next = "keep the files as they are; compare with a backup";
         findings.add(Verdict::Fail, "evidence", format!("leaf {leaf}: {what}"), next);
+    }
+}
+
+/// What is kept of past plans, by which reports say which fields an exchange gave.
+fn plans(report: &DeepReport, findings: &mut Findings) {
+    if report.plans_edited.is_empty() {
+        let what = format!("{} are kept, each as its hash says", report.plans);
+        findings.ok("plans", what);
+    }
+    for hash in &report.plans_edited {
+        let what = format!(
+            "what is kept of plan {} was edited, and reports do not believe it",
+            hex(hash)
+        );
+        let next = "find out who writes to the journal's database; a start or `policy submit` of a bundle that has the plan writes it anew";
+        findings.add(Verdict::Fail, "plans", what, next);
     }
 }
 

@@ -318,9 +318,11 @@ fn failed(document: &serde_json::Value) -> Failure {
     } else {
         (Exit::Unreached, "the extract failed")
     };
+    let wait = document.get("retry_after_s").and_then(serde_json::Value::as_u64);
+    let again = wait.map_or_else(String::new, |seconds| format!("ask again in {seconds} s; "));
     match document.get("code").and_then(serde_json::Value::as_str) {
         Some(code) => Failure::new(exit, what).coded(code).then(format!(
-            "shuguan explain {code}; if it stays, tell the operator the exchange id"
+            "{again}shuguan explain {code}; if it stays, tell the operator the exchange id"
         )),
         None => Failure::new(exit, what).then("request it again; if it stays, tell the operator the exchange id"),
     }
@@ -564,6 +566,12 @@ mod tests {
         assert!(told.what.contains("a whole day"), "{}", told.what);
         let told = failed(&json!({ "state": "failed", "code": "SG6101" }));
         assert_eq!((told.exit, told.code.as_deref()), (Exit::Unreached, Some("SG6101")));
+        let told = failed(&json!({ "state": "failed", "code": "SG2121", "retry_after_s": 600 }));
+        assert!(
+            told.next.iter().any(|next| next.starts_with("ask again in 600 s; ")),
+            "{:?}",
+            told.next
+        );
         // Of a gateway of before.
         let told = failed(&json!({ "state": "failed" }));
         assert_eq!((told.exit, told.code), (Exit::Unreached, None));

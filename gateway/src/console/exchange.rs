@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
 use shuguan_ledger::leaf::{Event, RelayedEvent};
-use shuguan_policies::{PastColumn, PastPlan, Target};
+use shuguan_policies::{PastColumn, PastName};
 
 use self::facts::{Fact, facts};
 use super::exchanges::{Choice, Line, answer, reasons, taken};
@@ -22,7 +22,7 @@ use super::question::{self, Act, Asked, Request};
 use super::words::{self, Moment, grouped};
 use super::{Desk, Frame, shell};
 use crate::api::gate::Context;
-use crate::bundle::past::{self, Known};
+use crate::bundle::past::{self, Kept as KeptPlan, Known};
 use crate::edge::Peer;
 use crate::exchange::{Fault, Stop};
 use crate::journal::ExchangeView;
@@ -56,6 +56,8 @@ struct Page {
     facts: Vec<Fact>,
     counts: Vec<Count>,
     fields: Option<Fields>,
+    /// What was kept of the plan was changed past the gateway.
+    plan_edited: bool,
     standing: Option<Choice>,
     relayed: Option<Relayed>,
     leaves: Vec<Proved>,
@@ -77,7 +79,8 @@ struct Fields {
     /// The grant says something else by now, or is gone.
     is_past: bool,
     kept: Vec<Kept>,
-    withheld: Vec<Choice>,
+    /// None: nobody knows any more which fields there were.
+    withheld: Option<Vec<Choice>>,
 }
 
 struct Kept {
@@ -233,8 +236,8 @@ async fn page(
     }
     let head = view.leaves.first().ok_or(Refusal::NotFound)?;
     let plan = match past::named_by(&view.leaf.event) {
-        Some(hash) => past::plan_of(stations, hash).await,
-        None => Ok(None),
+        Some(hash) => past::reported(stations, hash).await,
+        None => Ok(KeptPlan::Not),
     };
     let plan = plan.map_err(Fault::from_error("read a past plan"))?;
     shell::page(&Page {
@@ -244,7 +247,8 @@ async fn page(
         head: Line::of(head, &policies),
         facts: facts(&view.leaf.event, &policies),
         counts: counts(&view.leaf.event),
-        fields: plan.map(fields),
+        fields: plan.known().map(fields),
+        plan_edited: plan.is_edited(),
         standing: view.inbox.as_ref().map(|inbox| Choice {
             zh: words::outcome(inbox.state.name()).to_owned(),
             code: inbox.reason.clone().unwrap_or_default(),
@@ -298,6 +302,7 @@ fn counts(event: &Event) -> Vec<Count> {
         .filter_map(|(term, number)| Some(count(term, number?)))
         .collect(),
         Event::OfficerResult(result) => vec![count("交换", result.cnt)],
+        Event::Full(full) => vec![count("未能写入的批组", full.cnt)],
         Event::Shred(shred) => vec![count("密钥", shred.cnt)],
         Event::Recalled(done) => vec![count("撤回记录", done.del), count("恢复记录", done.opn)],
         Event::Relayed(_)
@@ -325,36 +330,32 @@ fn counts(event: &Event) -> Vec<Count> {
     }
 }
 
-fn fields(known: Known) -> Fields {
+fn fields(known: &Known) -> Fields {
     Fields {
-        withheld: withheld(&known.plan),
-        grant: known.plan.grant,
+        withheld: known.plan.withheld.as_deref().map(withheld),
+        grant: known.plan.grant.clone(),
         is_past: !known.in_force,
-        kept: known.plan.columns.into_iter().map(kept).collect(),
+        kept: known.plan.columns.iter().map(kept).collect(),
     }
 }
 
-fn kept(column: PastColumn) -> Kept {
+fn kept(column: &PastColumn) -> Kept {
     let (word, written) = (column.operator.name(), column.operator.describe());
     Kept {
-        name: column.name,
-        zh: column.zh,
+        name: column.name.clone(),
+        zh: column.zh.unwrap_or(past::NAME_UNKNOWN).to_owned(),
         operator: words::operator(word).to_owned(),
         changed: word != "keep",
         written: if written == word { String::new() } else { written },
     }
 }
 
-/// Of the fields of today's catalogue.
-fn withheld(plan: &PastPlan) -> Vec<Choice> {
-    let fields = plan.known_target().map_or(&[][..], Target::fields).iter();
-    fields
-        .filter(|field| plan.columns.iter().all(|column| column.name != field.name))
-        .map(|field| Choice {
-            code: field.name.to_owned(),
-            zh: field.zh.to_owned(),
-        })
-        .collect()
+fn withheld(fields: &[PastName]) -> Vec<Choice> {
+    let choice = |field: &PastName| Choice {
+        code: field.name.to_owned(),
+        zh: field.zh.to_owned(),
+    };
+    fields.iter().map(choice).collect()
 }
 
 fn relayed(view: &ExchangeView) -> Option<Relayed> {

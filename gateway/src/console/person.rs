@@ -5,6 +5,7 @@
 //! evidence record, which keeps its keyed tags. Says of each year whether it was searched: where the key of a year is destroyed, missing or another one, `0` means
 //! nothing. What was edited in the index itself, `doctor --deep` finds beside what the leaves commit to, and a search does not. Refuses what is no number, and more than 10 searches a minute or 100 a day by one officer.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,13 +19,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shuguan_ledger::leaf::{Digest, Event, Leaf, OfficerResultEvent, Reference};
 use shuguan_ledger::time;
-use shuguan_policies::PolicySet;
+use shuguan_policies::{PastColumn, PolicySet};
 
 use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record};
 use super::question::{self, Ground};
 use super::{Desk, Frame, guard, json, shell};
 use crate::api::gate::Context;
-use crate::bundle::past::{self, Known};
+use crate::bundle::past::{self, Kept, Known};
 use crate::clock::{self, DAY_US};
 use crate::edge::Peer;
 use crate::exchange::index_keys::{Reach, Year};
@@ -64,8 +65,14 @@ impl std::fmt::Debug for Request {
 struct Held {
     row: LeafRow,
     leaf: Leaf,
-    /// The plan that it ran on; none: nobody but its evidence record knows it any more.
-    plan: Option<Arc<Known>>,
+    /// The plan that it ran on; where it is not known, nobody but its evidence record knows it any more.
+    plan: Arc<Kept>,
+}
+
+impl Held {
+    fn known(&self) -> Option<&Known> {
+        self.plan.known()
+    }
 }
 
 /// What was found, and the leaves that say that it was asked and found.
@@ -135,6 +142,8 @@ struct Row {
     fields: String,
     /// The grant says something else by now, or is gone.
     is_past: bool,
+    /// What was kept of the grant was changed past the gateway.
+    is_edited: bool,
 }
 
 /// The empty form.
@@ -170,7 +179,8 @@ pub(super) async fn show(
         let row = |held: &Held| Row {
             line: Line::of(&held.row, &policies),
             fields: fields_zh(held),
-            is_past: held.plan.as_ref().is_some_and(|known| !known.in_force),
+            is_past: held.known().is_some_and(|known| !known.in_force),
+            is_edited: held.plan.is_edited(),
         };
         let shown = Shown {
             query: found.query,
@@ -253,18 +263,18 @@ async fn held(stations: &Stations, leaves: Vec<u64>) -> Result<Vec<Held>, Fault>
 async fn ran_on(
     stations: &Stations,
     event: &Event,
-    plans: &mut HashMap<[u8; 32], Option<Arc<Known>>>,
-) -> Result<Option<Arc<Known>>, Fault> {
+    plans: &mut HashMap<[u8; 32], Arc<Kept>>,
+) -> Result<Arc<Kept>, Fault> {
     let Some(hash) = past::named_by(event) else {
-        return Ok(None);
+        return Ok(Arc::new(Kept::Not));
     };
-    if let Some(known) = plans.get(&hash) {
-        return Ok(known.clone());
+    if let Some(kept) = plans.get(&hash) {
+        return Ok(Arc::clone(kept));
     }
-    let found = past::plan_of(stations, hash).await;
-    let known = found.map_err(Fault::from_error("read a past plan"))?.map(Arc::new);
-    plans.insert(hash, known.clone());
-    Ok(known)
+    let found = past::reported(stations, hash).await;
+    let kept = Arc::new(found.map_err(Fault::from_error("read a past plan"))?);
+    plans.insert(hash, Arc::clone(&kept));
+    Ok(kept)
 }
 
 fn is_complete(years: &[Year]) -> bool {
@@ -354,24 +364,34 @@ async fn seal_result(stations: &Stations, peer: &Peer, query: &Sealed, found: us
 #[derive(Serialize)]
 struct Released<'h> {
     name: &'h str,
-    zh: &'h str,
+    zh: Cow<'h, str>,
     operator: String,
 }
 
 /// Empty where the plan is not known.
 fn fields(held: &Held) -> Vec<Released<'_>> {
-    let columns = held.plan.iter().flat_map(|known| &known.plan.columns);
+    let columns = held.known().into_iter().flat_map(|known| &known.plan.columns);
     let released = columns.map(|column| Released {
         name: &column.name,
-        zh: &column.zh,
+        zh: called(column),
         operator: column.operator.describe(),
     });
     released.collect()
 }
 
+/// As it was called then; where nobody knows that any more, its identifier and a word.
+fn called(column: &PastColumn) -> Cow<'_, str> {
+    let unknown = || format!("{}{}", column.name, past::NAME_UNKNOWN);
+    column.zh.map_or_else(|| unknown().into(), Cow::from)
+}
+
 fn fields_zh(held: &Held) -> String {
     let fields = fields(held);
-    fields.iter().map(|field| field.zh).collect::<Vec<_>>().join("、")
+    fields
+        .iter()
+        .map(|field| field.zh.as_ref())
+        .collect::<Vec<_>>()
+        .join("、")
 }
 
 fn item(held: &Held, policies: &PolicySet) -> Value {
@@ -383,7 +403,7 @@ fn item(held: &Held, policies: &PolicySet) -> Value {
         Event::Compare(compare) => Some(&compare.agr),
         _ => None,
     };
-    let plan = held.plan.as_ref().map(|known| &known.plan);
+    let plan = held.known().map(|known| &known.plan);
     json!({
         "index": row.index,
         "t": time::format(row.t_us),
@@ -398,7 +418,8 @@ fn item(held: &Held, policies: &PolicySet) -> Value {
             "kind": plan.basis.kind, "articles": plan.basis.articles, "document": plan.basis.document,
         })),
         "plan_known": plan.is_some(),
-        "in_force": held.plan.as_ref().is_some_and(|known| known.in_force),
+        "plan_edited": held.plan.is_edited(),
+        "in_force": held.known().is_some_and(|known| known.in_force),
         "fields": fields(held),
     })
 }

@@ -4,7 +4,7 @@ use crate::clock;
 use crate::refusal::Refusal;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 29] = [
+pub(super) const KINDS: [(&str, &str); 30] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("compare", "比对"),
@@ -32,6 +32,7 @@ pub(super) const KINDS: [(&str, &str); 29] = [
     ("operator", "运维"),
     ("witness-gap", "见证中断"),
     ("clock", "时钟偏差"),
+    ("full", "存储已满"),
     ("start", "启动"),
     ("stop", "停止"),
 ];

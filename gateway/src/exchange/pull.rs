@@ -141,7 +141,9 @@ pub async fn begin(
     }
     admit::is_witnessed(stations, admitted.plan.purpose())?;
     let quota = quota?;
-    let key = QuotaKey::of(&admitted.peer.partner().id, &admitted.plan);
+    let partner = &admitted.peer.partner().id;
+    stations.extracts.has_place_for(partner).map_err(unplaced)?;
+    let key = QuotaKey::of(partner, &admitted.plan);
     let read = async |since_us, tracked| stations.journal.told_about(key.clone(), since_us, tracked).await;
     let told = stations
         .told
@@ -151,10 +153,7 @@ pub async fn begin(
     let exchange = admitted.exchange;
     disk_takes(stations, exchange).await?;
     let begun = stations.extracts.begin(exchange, admitted.granted.clone());
-    begun.map_err(|unplaced| match unplaced {
-        Unplaced::TooMany => Refused::new(Refusal::TooManyAtOnce).retry_after(60),
-        Unplaced::NoRoom => Refused::new(Refusal::SpoolFull).retry_after(SPOOL_RETRY_AFTER_S),
-    })?;
+    begun.map_err(unplaced)?;
     let granted = admitted.granted.clone();
     let stations = Arc::clone(stations);
     stations.tasks.clone().spawn(async move {
@@ -367,6 +366,13 @@ fn unspooled(fault: SpoolFault) -> Stop {
         tracing::error!(error = %error, "the disk of prepared extracts has no room; the extract was not prepared");
     }
     Refused::new(Refusal::SpoolFull).retry_after(SPOOL_RETRY_AFTER_S).into()
+}
+
+fn unplaced(why: Unplaced) -> Refused {
+    match why {
+        Unplaced::TooMany => Refused::new(Refusal::TooManyAtOnce).retry_after(60),
+        Unplaced::NoRoom => Refused::new(Refusal::SpoolFull).retry_after(SPOOL_RETRY_AFTER_S),
+    }
 }
 
 /// Whether it can be prepared at all: who asks while the disk is full is told so at once, and not by an extract that fails.

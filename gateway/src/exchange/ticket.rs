@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::seal::unavailable;
 use super::statement::{self, Statement, StatementHead};
 use super::{Fault, Refused, Stations, Stop};
+use crate::bundle::past;
 use crate::clock::{self, DAY_US};
 use crate::edge::Peer;
 use crate::journal::{Entry, Query, Sealed};
@@ -72,32 +73,29 @@ pub async fn open(stations: &Stations, operator: &Peer, order: &Order) -> Result
     statement::sealed(stations.journal.seal(entry).await.map_err(unavailable)?)
 }
 
-/// Whether the exchange has such a row and the record type such a field.
+/// Whether the exchange has such a row.
 fn fits(push: &PushEvent, order: &Order) -> Result<(), Stop> {
-    let wrong = |detail: &str| Err(Refused::new(Refusal::BadRequest).detail(detail).into());
     // Of a snapshot the rejected rows are named in the registry's count as well.
     let named = push.rej * u64::from(push.mode.as_deref() == Some("snapshot"));
     if order.row == 0 || order.row > push.ok.saturating_add(named) {
-        return wrong("`row` counts the accepted rows of the exchange, from 1");
+        let detail = "`row` counts the accepted rows of the exchange, from 1";
+        return Err(Refused::new(Refusal::BadRequest).detail(detail).into());
     }
-    match record_type(&push.rec).and_then(|record| record.field(&order.field)) {
-        Some(_) => Ok(()),
-        None => wrong("`field` is none of the record type"),
-    }
+    Ok(())
 }
 
 /// Whether the field was released: what the plan withheld nobody here has seen, and to ask after it would ask for what no grant gives. The exchange's own record
-/// says which columns there were; of one that is destroyed the plan does, as long as it is in force.
+/// says which columns there were; of one that is destroyed the plan does under which it was sealed. What today's catalogue or bundle says decides nothing.
 async fn is_released(stations: &Stations, push: &PushEvent, order: &Order) -> Result<(), Stop> {
     let opening = stations.journal.opening(order.exchange).await;
     let opening = opening.map_err(Fault::from_error("read which columns there were"))?;
     let released = if let Some(opening) = opening {
         opening.columns.iter().any(|column| column.name == order.field)
     } else {
-        let policies = stations.policies.load();
-        let mut plans = policies.plans();
-        let plan = plans.find(|plan| plan.hash() == push.plan.0);
-        plan.is_some_and(|plan| plan.output().iter().any(|column| column.name == order.field))
+        let kept = past::plan_of(stations, push.plan.0).await;
+        let kept = kept.map_err(Fault::from_error("read a past plan"))?;
+        let mut columns = kept.known().into_iter().flat_map(|known| &known.plan.columns);
+        columns.any(|column| column.name == order.field)
     };
     if released {
         return Ok(());

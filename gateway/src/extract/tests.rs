@@ -76,6 +76,7 @@ impl Table {
 const FAILED: Failure = Failure {
     why: Refusal::RegistryUnavailable,
     fits_no_day: false,
+    retry_at_us: None,
 };
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whether the journal commits: what the sequencer knows of it, told while it is so.
 //!
 //! Takes what becomes of each group; gives how it stands at this moment. A group that could not be committed is said at once, and so is an answer that is owed for longer
-//! than a few seconds; the next group that is written is the end of both. A payload that had no room beside the journal is said as well, until there is room for two such. While it stands so, and on a server that nobody asks anything, [`Journal::prove`] tries by itself. Refuses nothing.
+//! than a few seconds; the next group that is written is the end of both, and where there had been no room it has a leaf that says so. A payload that had no room beside the journal is said as well, until there is room for two such. While it stands so, and on a server that nobody asks anything, [`Journal::prove`] tries by itself. Refuses nothing.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -24,6 +24,8 @@ const TRY_EVERY: Duration = Duration::from_secs(3);
 const ROOM_BYTES: (usize, usize) = (256 << 10, 32 << 20);
 /// So many times as much room as a payload did not find is to be there before that is no longer said: what it wrote and took away again is free at once.
 const ROOM_FOR: u64 = 2;
+/// How often there is a leaf at most that says that there was no room: on a disk that is nearly full the one group fits and the next one not.
+const SAY_EVERY: Duration = Duration::from_mins(1);
 /// How long a nonce of a try is remembered, microseconds.
 const REMEMBERED_US: i64 = 60_000_000;
 
@@ -58,6 +60,9 @@ struct State {
     busy: Option<Instant>,
     failing: Option<Failing>,
     payloads: Option<Roomless>,
+    unsaid: Option<Unsaid>,
+    /// When a leaf last said that there was no room.
+    said: Option<Instant>,
     /// When something was tried last, whatever became of it.
     tried: Option<Instant>,
 }
@@ -76,6 +81,15 @@ struct Failing {
     since: Instant,
     /// Bytes of the group that had no room.
     full: Option<usize>,
+}
+
+/// Groups that had no room, of which no leaf speaks yet. A process that ends before one does takes it along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unsaid {
+    /// When the first had none.
+    pub(super) since: Instant,
+    /// How many.
+    pub(super) groups: u64,
 }
 
 /// The folder of payloads did not take a file.
@@ -124,6 +138,9 @@ impl Commits {
     /// A group was rolled back; `full`: its bytes, when there was no room for them.
     pub(super) fn failed(&self, full: Option<usize>, now: Instant) {
         let mut state = self.lock();
+        if full.is_some() {
+            state.unsaid.get_or_insert(Unsaid { since: now, groups: 0 }).groups += 1;
+        }
         let before = state.failing;
         state.failing = Some(Failing {
             since: before.map_or(now, |failing| failing.since),
@@ -142,6 +159,22 @@ impl Commits {
         state.failing = None;
         drop(state);
         self.news.notify_one();
+    }
+
+    /// What the next group is to say of groups that had no room; `last`: there is none after it.
+    pub(super) fn to_say(&self, now: Instant, last: bool) -> Option<Unsaid> {
+        let state = self.lock();
+        let said = state.said.map(|said| now.saturating_duration_since(said));
+        state
+            .unsaid
+            .filter(|_| last || said.is_none_or(|said| said >= SAY_EVERY))
+    }
+
+    /// It is in the log.
+    pub(super) fn said(&self, now: Instant) {
+        let mut state = self.lock();
+        state.unsaid = None;
+        state.said = Some(now);
     }
 
     fn payload_had_no_room(&self, bytes: u64, now: Instant) {
@@ -303,7 +336,7 @@ mod tests {
 
     use std::time::{Duration, Instant};
 
-    use super::{Commits, Committing, Due, OWED_MAX, TRY_EVERY};
+    use super::{Commits, Committing, Due, OWED_MAX, SAY_EVERY, TRY_EVERY, Unsaid};
 
     #[test]
     fn what_fails_or_is_owed_is_said_and_the_next_that_is_written_ends_it() {
@@ -334,6 +367,33 @@ mod tests {
         assert_eq!(commits.due(later), Some(Due::Look));
         commits.tried(later);
         assert_eq!(commits.due(later), None);
+    }
+
+    #[test]
+    fn groups_without_room_are_said_once_and_those_of_the_next_minute_together() {
+        let (commits, began) = (Commits::default(), Instant::now());
+        commits.failed(None, began);
+        assert_eq!(commits.to_say(began, true), None, "that is no want of room");
+        commits.failed(Some(7), began);
+        commits.failed(Some(7), began + TRY_EVERY);
+        let both = Unsaid {
+            since: began,
+            groups: 2,
+        };
+        assert_eq!(commits.to_say(began, false), Some(both));
+        commits.said(began);
+        assert_eq!(commits.to_say(began, true), None);
+        let later = began + TRY_EVERY;
+        commits.failed(Some(7), later);
+        let one = Unsaid {
+            since: later,
+            groups: 1,
+        };
+        assert_eq!(
+            (commits.to_say(later, false), commits.to_say(later, true)),
+            (None, Some(one))
+        );
+        assert_eq!(commits.to_say(began + SAY_EVERY, false), Some(one));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Takes the settings of a journal, which may be open elsewhere; names each leaf whose evidence record is gone without a `shred` leaf, is there although
 //! one says that it was destroyed, does not open, or opens to something else than the leaf commits to, and each whose index of subjects was edited; and the
-//! newest `shred` leaf when more is gone than it and those before it counted. Refuses nothing and changes nothing.
+//! newest `shred` leaf when more is gone than it and those before it counted; and each plan that is kept by its hash and was edited. Refuses nothing and changes nothing.
 
 use std::fs::File;
 use std::iter::Peekable;
@@ -17,6 +17,7 @@ use super::committed;
 use super::evidence::{INDEX, Record};
 use super::fault::JournalFault;
 use super::kek::Kek;
+use super::past_plans;
 use super::settings::JournalSettings;
 use super::shreds::Shreds;
 use super::statements;
@@ -41,6 +42,10 @@ pub struct DeepReport {
     pub faults: Vec<(u64, &'static str)>,
     /// How many there are.
     pub faulty: u64,
+    /// Plans that are kept for reports on past exchanges.
+    pub plans: u64,
+    /// Hashes of those whose rows were edited.
+    pub plans_edited: Vec<[u8; 32]>,
 }
 
 /// Looks at every exchange, refusal, acknowledgement, officer's question and step of unsealing of a journal.
@@ -52,12 +57,17 @@ pub fn examine(settings: &JournalSettings) -> Result<DeepReport, JournalFault> {
     let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
     let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
     let shreds = Shreds::read(&reader)?;
+    let (plans, plans_edited) = past_plans::proofread(&reader)?;
     let mut look = Look {
         reader: &reader,
         vault: &vault,
         shreds: &shreds,
         gone: 0,
-        report: DeepReport::default(),
+        report: DeepReport {
+            plans,
+            plans_edited,
+            ..DeepReport::default()
+        },
     };
     let mut next = 0;
     loop {

@@ -2,7 +2,7 @@
 //!
 //! Takes all jobs that wait (at most 4,096 entries and 32 MiB), no linger: a slow disk makes bigger groups by itself. Gives each waiter its
 //! answer after the commit and never before (I1). Refuses (`Unavailable`) when it cannot commit; when it cannot know whether it did, it
-//! raises the stop flag and ends.
+//! raises the stop flag and ends. Where there had been no room, the first group that goes in again begins with a `full` leaf.
 //!
 //! | Step | What | A crash after it leaves |
 //! |---|---|---|
@@ -16,6 +16,7 @@
 //! | 8 | swap the edge, publish the checkpoint | as 7 |
 //! | 9 | wake the waiters with the path of their leaf | as 7 |
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -37,7 +38,9 @@ use super::store::{Store, StoreFault, Stored};
 use super::volumes::VolumeOrder;
 use super::{prune, statements};
 use crate::chain::Chain;
-use shuguan_ledger::leaf::{Event, OperatorEvent, RecalledEvent, RelayedEvent, ShredEvent};
+use crate::durable;
+use shuguan_ledger::leaf::{Event, FullEvent, OperatorEvent, RecalledEvent, RelayedEvent, ShredEvent};
+use shuguan_ledger::time;
 
 /// Most entries in one transaction.
 pub(super) const GROUP_ENTRIES_MAX: usize = 4_096;
@@ -281,6 +284,10 @@ impl Sequencer {
         let place = (self.node.as_str(), self.boot.as_str());
         let mut given = Vec::with_capacity(jobs.len());
         let mut written = group.foresee(jobs.iter().map(|job| &job.work));
+        let full = self.full_leaf(jobs);
+        if let Some(event) = &full {
+            written = written.and_then(|()| group.leaf(event, None, None, place).map(drop));
+        }
         for job in jobs {
             if written.is_err() {
                 break;
@@ -293,6 +300,9 @@ impl Sequencer {
         committed.map_err(|error| self.roll_back(&error))?;
         let wrote = finished.note.is_some() || jobs.iter().any(|job| matches!(job.work, Work::Remember { .. }));
         self.shared.commits.went_in(wrote);
+        if full.is_some() {
+            self.shared.commits.said(Instant::now());
+        }
         if let Some(copier) = &mut self.copier {
             copier.wrote(jobs.iter().map(|job| job.bytes).sum());
         }
@@ -324,6 +334,33 @@ impl Sequencer {
             given,
             note: finished.note,
         })
+    }
+
+    /// What the first group that goes in says of those that had no room before it; no group in which a volume ends, whose leaves stand alone.
+    fn full_leaf(&self, jobs: &[Job]) -> Option<Event> {
+        if jobs.iter().any(|job| job.work.stands_alone()) {
+            return None;
+        }
+        let last = jobs.iter().any(|job| matches!(job.work, Work::Close { .. }));
+        let now = Instant::now();
+        let unsaid = self.shared.commits.to_say(now, last)?;
+        let ago_us = now.saturating_duration_since(unsaid.since).as_micros();
+        let since_us = self
+            .time
+            .now_us()
+            .saturating_sub(i64::try_from(ago_us).unwrap_or(i64::MAX));
+        Some(Event::Full(FullEvent {
+            since: time::format(since_us),
+            cnt: unsaid.groups,
+            free: self.free_bytes(),
+        }))
+    }
+
+    /// What is free beside the journal's file, as far as a leaf can hold the number.
+    fn free_bytes(&self) -> Option<u64> {
+        let Store::Sqlite(store) = &self.store else { return None };
+        let folder = Path::new(store.connection.path()?).parent()?;
+        durable::free_bytes(folder).ok().filter(|free| *free < 1 << 53)
     }
 
     /// Whether the store answers, and with the log as it was left. Without a COMMIT, of which it could not be known whether it happened.

@@ -36,10 +36,11 @@ pub(super) const MONTHS_IN_USE: &str = "SELECT DISTINCT month FROM wrapped_key";
 pub(super) const INSERT_REJECT: &str = "INSERT INTO reject (leaf, sealed) VALUES (?1, ?2)";
 pub(super) const INSERT_ANSWER: &str = "INSERT INTO answer (leaf, sealed) VALUES (?1, ?2)";
 pub(super) const INSERT_IDEM: &str = "INSERT INTO idem (leaf, tag, content, size) VALUES (?1, ?2, ?3, ?4)";
-/// One that another bundle brought stays as it is.
-pub(super) const INSERT_PAST_PLAN: &str =
-    "INSERT INTO past_plan (hash, bytes) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING";
-pub(super) const HAS_PAST_PLAN: &str = "SELECT hash FROM past_plan WHERE hash = ?1";
+/// The hash is of the bytes, so a row that is there is as this one or was edited.
+pub(super) const PUT_PAST_PLAN: &str =
+    "INSERT INTO past_plan (hash, bytes) VALUES (?1, ?2) ON CONFLICT (hash) DO UPDATE SET bytes = excluded.bytes";
+pub(super) const PAST_PLANS: &str = "SELECT hash, bytes FROM past_plan WHERE hash = ?1";
+pub(super) const PAST_PLANS_AFTER: &str = "SELECT hash, bytes FROM past_plan WHERE hash > ?1 ORDER BY hash LIMIT 500";
 pub(super) const PAST_PLAN: &str = "SELECT bytes FROM past_plan WHERE hash = ?1";
 pub(super) const INSERT_NONCE: &str = "INSERT INTO nonce (tag, bound, until) VALUES (?1, ?2, ?3)";
 pub(super) const FIND_NONCE: &str = "SELECT tag, bound FROM nonce WHERE tag = ?1";
@@ -352,8 +353,9 @@ pub(super) const ALL: &[&str] = &[
     COMPARISONS_FROM,
     REFUSALS_FROM,
     INSERT_IDEM,
-    INSERT_PAST_PLAN,
-    HAS_PAST_PLAN,
+    PUT_PAST_PLAN,
+    PAST_PLANS,
+    PAST_PLANS_AFTER,
     PAST_PLAN,
     INSERT_NONCE,
     FIND_NONCE,

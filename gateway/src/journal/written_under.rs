@@ -16,6 +16,7 @@ use super::statements;
 use notes::Notes;
 
 pub use index::IndexHistory;
+use index::is_indexed;
 
 /// What a journal says of the keys under which it was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,13 +39,13 @@ impl WrittenUnder {
         let is_push = |event: &Event| matches!(event, Event::Push(_));
         let noted = notes.newest(MASTER_KEY, statements::PUSHES_BACK, is_push)?;
         // The newest records of any kind are tried too: those of pushes may be destroyed.
-        let any = notes.newest(INDEX_KEYS, statements::EXCHANGES_BACK, |_| true)?;
+        let indexed = notes.newest(INDEX_KEYS, statements::EXCHANGES_BACK, is_indexed)?;
         // One that opens anywhere proves the key: what is held may be a few damaged batches that nobody discarded yet.
-        let tried = [notes.opens_held()?, noted.opens, any.opens];
+        let tried = [notes.opens_held()?, noted.opens, indexed.opens];
         Ok(Self {
             opens: tried.into_iter().flatten().reduce(|one, other| one || other),
             master: noted.text,
-            index: IndexHistory::of(&notes)?,
+            index: IndexHistory::of(&notes, indexed.text)?,
         })
     }
 }

@@ -1,15 +1,16 @@
 //! A plan as it once was: what it released, to whom and on what ground, read again from its canonical bytes.
 //!
-//! Takes the bytes of [`Plan::canonical`] and the hash that a leaf names; gives what people ask about it. Refuses, as `None`, bytes of another hash, so that
+//! Takes the bytes of [`Plan::canonical`] and the hash that a leaf names; gives what people ask about it, its fields by the names that they had under its schema
+//! number. Refuses, as `None`, bytes of another hash, so that
 //! nobody who edits them changes what an exchange is said to have released; and bytes that this version does not know how to read.
 
-use shuguan_adapters::catalogue::record_type;
+mod names;
+
+pub use names::PastName;
 
 use super::{PLAN_DOMAIN, Plan};
 use crate::canonical::{Canonical, Reading, hash_of};
-use crate::dataset::Dataset;
 use crate::operator::Operator;
-use crate::target::Target;
 use crate::terms::Basis;
 
 /// A plan that need not be in force any more.
@@ -27,6 +28,8 @@ pub struct PastPlan {
     pub basis: Basis,
     /// What was released, in order.
     pub columns: Vec<PastColumn>,
+    /// Fields that there were and that no column shows; none: this version does not know the schema number.
+    pub withheld: Option<Vec<PastName>>,
 }
 
 /// One column of what was released.
@@ -34,8 +37,8 @@ pub struct PastPlan {
 pub struct PastColumn {
     /// English name of the field.
     pub name: String,
-    /// Chinese name in today's catalogue; the English one of a field that is not in it any more.
-    pub zh: String,
+    /// Chinese name as it was then; none: nobody knows it any more.
+    pub zh: Option<&'static str>,
     /// What was done to it.
     pub operator: Operator,
 }
@@ -48,6 +51,16 @@ impl Plan {
         canonical.into_bytes()
     }
 
+    /// Fields of the target that no column shows.
+    pub fn withheld(&self) -> impl Iterator<Item = PastName> {
+        let fields = self.target().fields().iter();
+        let hidden = fields.filter(|field| self.output().iter().all(|column| column.name != field.name));
+        hidden.map(|field| PastName {
+            name: field.name,
+            zh: field.zh,
+        })
+    }
+
     /// What is said about it when it is not in force any more.
     pub fn past(&self) -> PastPlan {
         let mut basis = self.basis().clone();
@@ -55,7 +68,7 @@ impl Plan {
         basis.articles.dedup();
         let column = |column: &super::OutputColumn| PastColumn {
             name: column.name.to_owned(),
-            zh: column.zh.to_owned(),
+            zh: Some(column.zh),
             operator: column.kind.operator.clone(),
         };
         PastPlan {
@@ -65,6 +78,7 @@ impl Plan {
             target: self.target().name().to_owned(),
             basis,
             columns: self.output().iter().map(column).collect(),
+            withheld: Some(self.withheld().collect()),
         }
     }
 }
@@ -88,24 +102,20 @@ impl PastPlan {
         for _ in 0..2 {
             from.option(Reading::text)?;
         }
-        // Schema number.
-        from.integer()?;
-        let known = target_of(&target);
+        let fields = names::fields_of(&target, from.integer()?);
         let count = from.count()?;
-        let columns: Option<Vec<_>> = (0..count).map(|_| column(&mut from, known)).collect();
+        let columns: Option<Vec<_>> = (0..count).map(|_| column(&mut from, fields.as_deref())).collect();
+        let columns = columns?;
+        let is_shown = |field: &PastName| columns.iter().any(|column| column.name == field.name);
         Some(Self {
+            withheld: fields.map(|fields| fields.into_iter().filter(|field| !is_shown(field)).collect()),
             grant,
             agreement,
             consumer,
             target,
             basis,
-            columns: columns?,
+            columns,
         })
-    }
-
-    /// Its record type or dataset, when today's catalogue has it.
-    pub fn known_target(&self) -> Option<Target> {
-        target_of(&self.target)
     }
 }
 
@@ -126,24 +136,18 @@ fn basis(from: &mut Reading<'_>) -> Option<Basis> {
     })
 }
 
-fn column(from: &mut Reading<'_>, target: Option<Target>) -> Option<PastColumn> {
+fn column(from: &mut Reading<'_>, fields: Option<&[PastName]>) -> Option<PastColumn> {
     let name = from.owned()?;
     // Type and class.
     for _ in 0..2 {
         from.text()?;
     }
-    let zh = target.and_then(|target| target.field(&name)).map(|field| field.zh);
+    let field = fields.and_then(|fields| fields.iter().find(|field| field.name == name));
     Some(PastColumn {
-        zh: zh.unwrap_or(&name).to_owned(),
+        zh: field.map(|field| field.zh),
         operator: Operator::decode(from)?,
         name,
     })
-}
-
-/// A record type or dataset of today's catalogue.
-fn target_of(name: &str) -> Option<Target> {
-    let record = record_type(name).map(Target::Record);
-    record.or_else(|| Dataset::parse(name).map(Target::Dataset))
 }
 
 #[cfg(test)]
@@ -158,16 +162,31 @@ mod tests {
         let plan = plan_of(GRANT);
         let past = PastPlan::read(&plan.canonical(), &plan.hash()).unwrap();
         let mut now = plan.past();
-        // The fixture's record type is in no catalogue.
-        for column in &mut now.columns {
-            column.zh.clone_from(&column.name);
-        }
+        // The fixture's record type is in no list of names.
+        now.columns.iter_mut().for_each(|column| column.zh = None);
+        now.withheld = None;
         assert_eq!(past, now);
         assert_eq!(past.columns.len(), plan.output().len());
         assert_eq!(
             (past.basis.document.as_str(), past.agreement.as_str()),
             ("函1号", "XY-1")
         );
+    }
+
+    /// The example's grants, with every operator and both datasets.
+    #[test]
+    fn fields_of_a_past_plan_are_called_as_they_were_and_those_withheld_are_named() {
+        let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("example");
+        let set = crate::set::PolicySet::load(&example).unwrap();
+        assert!(set.plans().count() > 10);
+        for plan in set.plans() {
+            let past = PastPlan::read(&plan.canonical(), &plan.hash()).unwrap();
+            assert_eq!(past, plan.past());
+            assert_eq!(
+                past.withheld.unwrap().len() + past.columns.len(),
+                plan.target().fields().len()
+            );
+        }
     }
 
     #[test]

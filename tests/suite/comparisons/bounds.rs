@@ -154,6 +154,7 @@ fn rows_and_exchanges_of_a_day_run_out_and_another_grant_has_its_own() {
             (&state["state"], &state["code"], &state["fits_no_day"]),
             (&json!("failed"), &json!("SG4112"), &json!(true))
         );
+        assert_eq!(state.get("retry_after_s"), None, "no wait helps");
         let leaf = of_kind(&gateway, "refusal", Some("quota")).pop().unwrap();
         assert_eq!((&leaf["at"], &leaf["ds"]), (&json!("query"), &json!("population")));
         assert!(of_kind(&gateway, "pull", None).is_empty());

@@ -585,6 +585,16 @@ events! {
         log: Option<String>,
     }
 
+    /// For some time the disk had no room for what was to be sealed, and nothing of that was accepted. This leaf is in the first group that went in again.
+    Full "full" FullEvent {
+        /// When the first group had no room.
+        since: String,
+        /// How many groups had none; others, smaller ones, may have gone in between.
+        cnt: u64,
+        /// Bytes free on the disk now; none: that could not be asked.
+        free: Option<u64>,
+    }
+
     /// A payload and its key were deleted.
     Erased "erased" ErasedEvent {
         /// Exchange id.
@@ -626,7 +636,8 @@ impl Event {
             | Self::LogGap(_)
             | Self::Policy(_)
             | Self::WitnessGap(_)
-            | Self::Clock(_) => None,
+            | Self::Clock(_)
+            | Self::Full(_) => None,
         }
     }
 
@@ -674,7 +685,8 @@ impl Event {
             | Self::Stop(_)
             | Self::Erased(_)
             | Self::WitnessGap(_)
-            | Self::Clock(_) => None,
+            | Self::Clock(_)
+            | Self::Full(_) => None,
         }
     }
 }

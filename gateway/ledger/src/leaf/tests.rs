@@ -210,11 +210,16 @@ prop_compose! {
     }
 }
 
-/// What the log says of its own keys, and of a log that it succeeds.
+/// What the log says of itself: its keys, a log that it succeeds, and that it had no room.
 fn of_the_log() -> impl Strategy<Value = Event> {
     let word = || ".{0,24}";
     prop_oneof![
         word().prop_map(|of| Event::LogGap(LogGapEvent { of })),
+        (word(), 0_u64..1 << 53, option::of(0_u64..1 << 53)).prop_map(|(since, cnt, free)| Event::Full(FullEvent {
+            since,
+            cnt,
+            free
+        })),
         (
             word(),
             word(),

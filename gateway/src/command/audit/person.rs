@@ -151,7 +151,9 @@ fn row(item: &Value) -> Vec<String> {
     cells.extend(["partner", "data", "purpose"].map(|member| cell(item.get(member).and_then(|of| of.get("id")))));
     cells.push(cell(item.get("agreement")));
     let names = fields(item, "name").collect::<Vec<_>>().join(" ");
-    cells.push(if names.is_empty() {
+    cells.push(if is_edited(item) {
+        "edited: not believed".to_owned()
+    } else if names.is_empty() {
         "not known".to_owned()
     } else {
         names
@@ -226,6 +228,7 @@ fn paragraph(number: u32, item: &Value) -> String {
     };
     let names = fields(item, "zh").collect::<Vec<_>>().join("、");
     let names = match (names.is_empty(), is_past(item)) {
+        (true, _) if is_edited(item) => EDITED_ZH.to_owned(),
         (true, _) => UNKNOWN_ZH.to_owned(),
         (false, true) => names + "（按当时的授权，现已变更）",
         (false, false) => names,
@@ -255,6 +258,14 @@ fn paragraph(number: u32, item: &Value) -> String {
 
 /// Sealed before the gateway kept what grants said; two officers can open the exchange's own record.
 const UNKNOWN_ZH: &str = "当时的授权内容没有留存，可由两个单位的审计人员共同开启存证记录（shuguan audit unseal）查明";
+
+/// Somebody wrote into the journal's database; the log names the hash, and so shows it.
+const EDITED_ZH: &str = "当时授权内容的留存在交换台账中被改动，与存证日志所记的哈希不符，不予采信，可由两个单位的审计人员共同开启存证记录（shuguan audit unseal）查明";
+
+/// Whether what was kept of the grant was changed past the gateway.
+fn is_edited(item: &Value) -> bool {
+    item.get("plan_edited").and_then(Value::as_bool) == Some(true)
+}
 
 /// Whether the grant says something else by now, or is gone.
 fn is_past(item: &Value) -> bool {

@@ -103,6 +103,10 @@ pub(super) fn sentence(proven: &Proven) -> String {
             event.size,
             event.size.saturating_sub(event.kept)
         ),
+        Event::Full(event) => format!(
+            "the log `{origin}` holds as entry {index} that from {} on its disk had no room for {} groups of entries, of which nothing was accepted, and that it goes on",
+            event.since, event.cnt
+        ),
         Event::Key(event) => format!("the log `{origin}` holds as entry {index}: {}", keys::sentence(event)),
         other => format!(
             "the log `{origin}` holds this `{}` entry as number {index}",

@@ -132,6 +132,11 @@ pub(super) fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             coded("秒", gap.s.to_string()),
         ],
         Event::Clock(clock) => clock_facts(clock),
+        Event::Full(full) => {
+            let mut facts = vec![plain("存储已满始于", &Moment::parse(&full.since).local)];
+            facts.extend(full.free.map(|free| coded("恢复时可用字节", free.to_string())));
+            facts
+        }
         Event::Relayed(_) | Event::Recalled(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::super::asked::Granted;
+use super::super::compare::REGISTRY_RETRY_AFTER_S;
 use super::super::owed::OwedLeaf;
-use super::super::{Stations, Stop};
+use super::super::{Refused, Stations, Stop};
 use crate::chain::Chain;
 use crate::extract::Failure;
 use crate::journal::RefusalDraft;
@@ -51,14 +52,14 @@ pub(super) async fn seal_end(stations: &Stations, exchange: Uuid, granted: &Gran
 
 /// A pull that was begun and gave nothing: a refusal is a leaf, a fault is logged. Gives what its caller is told.
 pub(super) async fn ended_early(stations: &Stations, exchange: Uuid, granted: &Granted, stop: Stop) -> Failure {
-    let (why, fits_no_day) = match stop {
-        Stop::Refused(refused) => (refused.refusal, refused.fits_no_day),
+    let refused = match stop {
+        Stop::Refused(refused) => refused,
         Stop::Fault(fault) => {
             tracing::error!(exchange.id = %exchange, cause = %fault.chain(), "an extract failed");
-            (Refusal::RegistryUnavailable, false)
+            Box::new(Refused::new(Refusal::RegistryUnavailable).retry_after(REGISTRY_RETRY_AFTER_S))
         }
     };
-    let mut draft = RefusalDraft::new(Some(granted.partner.clone()), why, "query");
+    let mut draft = RefusalDraft::new(Some(granted.partner.clone()), refused.refusal, "query");
     draft.exchange = Some(exchange);
     draft.dataset = Some(granted.dataset().to_owned());
     let leaf = OwedLeaf::of_refusal(exchange, &draft);
@@ -66,5 +67,13 @@ pub(super) async fn ended_early(stations: &Stations, exchange: Uuid, granted: &G
         // Within the bounds of a minute already: it has a leaf of its own.
         stations.owed.owe(leaf);
     }
-    Failure { why, fits_no_day }
+    let wait_us = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    Failure {
+        why: refused.refusal,
+        fits_no_day: refused.fits_no_day,
+        // A moment, because the state may be asked for long after.
+        retry_at_us: refused
+            .retry_after_s
+            .map(|seconds| stations.clock.now_us().saturating_add(wait_us(seconds))),
+    }
 }

@@ -197,6 +197,7 @@ async fn a_prepared_extract_goes_when_its_grant_is_narrower_or_its_agreement_ove
     let failure = Failure {
         why: Refusal::RegistryUnavailable,
         fits_no_day: false,
+        retry_at_us: None,
     };
     assert_eq!(
         extracts.end(exchange, State::Failed(failure)),
@@ -319,4 +320,31 @@ async fn what_is_owed_when_the_gateway_stops_is_sealed_before_the_journal_closes
     assert!(stations.owed.is_empty());
     let once = ("revoked".to_owned(), "kept".to_owned());
     assert_eq!(refusals(&stations, exchange).await, [once]);
+}
+
+/// Without its folder the spool's disk cannot be tried: that is our fault, and who keeps too many is refused before it is looked for.
+#[tokio::test]
+async fn who_keeps_as_many_extracts_as_he_may_is_refused_before_the_disk_is_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = made(&folder);
+    let gateway = serving(&dir).await;
+    let stations = gateway.stations();
+    let (peer, request) = asking(&dir, stations);
+    let headers = http::HeaderMap::new();
+    let head = RequestHead {
+        message: Message::request("POST", "https://gw1.lyg.example/v1/extracts", &headers),
+        body: b"{}",
+    };
+    std::fs::remove_dir_all(dir.join("extracts")).unwrap();
+    let stop = begin(stations, Arc::clone(&peer), request.clone(), &head).await;
+    assert!(matches!(stop, Err(Stop::Fault(_))), "{stop:?}");
+    let granted = || Granted::of_nobody(&peer.partner().id);
+    while stations.extracts.begin(Uuid::new_v4(), granted()).is_ok() {}
+    match begin(stations, peer, request, &head).await {
+        Err(Stop::Refused(refused)) => {
+            let told = (refused.refusal, refused.retry_after_s);
+            assert_eq!(told, (Refusal::TooManyAtOnce, Some(60)));
+        }
+        other => unreachable!("it is refused, not {other:?}"),
+    }
 }

@@ -52,7 +52,9 @@ impl<'e> Facets<'e> {
             Event::LogOpen(open) => (None, None, Some(open.why.as_str())),
             Event::WitnessGap(gap) => (None, None, Some(gap.step.as_str())),
             Event::Clock(clock) => (None, None, Some(clock.step.as_deref().unwrap_or(&clock.dir))),
-            Event::Start(_) | Event::Stop(_) | Event::Config(_) | Event::LogGap(_) => (None, None, None),
+            Event::Start(_) | Event::Stop(_) | Event::Config(_) | Event::LogGap(_) | Event::Full(_) => {
+                (None, None, None)
+            }
         };
         Self { record, purpose, code }
     }

@@ -157,9 +157,26 @@ async fn a_full_disk_refuses_and_room_makes_it_go_on() {
     // By itself, though nobody pushes.
     super::commits_again(&journal).await;
     let after = sealed(journal.seal(one_row(&journal, 50)).await.unwrap());
-    assert_eq!(after.index, 2, "nothing of what was refused is in the log");
-    drop(journal);
-    assert_eq!(bench.verify().kinds["push"], 2);
+    assert_eq!(after.index, 3, "nothing of what was refused is in the log");
+    // What went in first says what there had been no room for.
+    let row = journal.leaf(2).await.unwrap().unwrap();
+    let Event::Full(full) = Leaf::decode(&row.bytes).unwrap().event else {
+        panic!("{}", row.kind)
+    };
+    assert!(full.cnt >= 38 && full.free.is_some_and(|free| free > 0), "{full:?}");
+    let since_us = shuguan_ledger::time::parse(&full.since).unwrap();
+    assert!(since_us < row.t_us, "{full:?}");
+    // Within the minute there is no second one, and at the end there is.
+    journal.limit_pages(Some(0)).await;
+    let mut entry = one_row(&journal, 51);
+    entry.rejects = Some(noise(100_000));
+    assert!(journal.seal(entry).await.is_err());
+    journal.limit_pages(None).await;
+    let next = sealed(journal.seal(one_row(&journal, 52)).await.unwrap());
+    assert_eq!(next.index, 4);
+    journal.close().await.unwrap();
+    let kinds = bench.verify().kinds;
+    assert_eq!((kinds["push"], kinds["full"], kinds["stop"]), (3, 2, 1));
 }
 
 async fn who_holds_half_of_the_inbox_is_refused_and_others_are_not(store: Store) {

@@ -11,6 +11,7 @@ on_both_stores!(
     the_newest_indexed_exchange_whose_record_still_opens_says_which_keys_there_were,
     years_are_those_of_indexed_exchanges_and_what_an_officer_destroyed_is_known,
     the_newest_push_says_which_master_key_there_was_however_many_comparisons_came_since,
+    a_record_of_an_exchange_that_is_not_indexed_tries_the_keys_too,
 );
 
 /// An exchange that is indexed; of an earlier version it notes nothing of the keys.
@@ -105,4 +106,17 @@ async fn the_newest_push_says_which_master_key_there_was_however_many_comparison
     assert_eq!(written.opens, Some(true));
     bench.tamper("DELETE FROM payload");
     assert_eq!(WrittenUnder::read(&bench.settings()).unwrap(), written);
+}
+
+async fn a_record_of_an_exchange_that_is_not_indexed_tries_the_keys_too(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    indexed(&journal, 1, Some("2026:01")).await;
+    journal.seal(one_row(&journal, 2)).await.unwrap();
+    // Neither what is held nor a push tells, nor the record of the one that is indexed.
+    bench.tamper("DELETE FROM payload; DELETE FROM inbox; DELETE FROM evidence WHERE leaf = 1; DELETE FROM wrapped_key WHERE leaf = 1");
+    let written = WrittenUnder::read(&bench.settings()).unwrap();
+    assert_eq!((written.opens, written.index.noted), (Some(true), None));
+    bench.tamper("DELETE FROM evidence; DELETE FROM wrapped_key");
+    assert_eq!(WrittenUnder::read(&bench.settings()).unwrap().opens, None);
 }

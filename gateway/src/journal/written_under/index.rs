@@ -1,7 +1,7 @@
 //! Under which keys was the index of subjects written, and in which years? So that a key that is missing, or is another one, is found before anybody is searched for.
 //!
-//! Takes the notes of a journal; gives the years in which exchanges are indexed, what the newest of them say of the keys, and which years were destroyed by
-//! right. The evidence record of each indexed exchange notes a check value of every year's key, and its leaf commits to the record, so nobody edits it
+//! Takes the notes of a journal and what the newest indexed exchange says of the keys; gives that, the years in which exchanges are indexed, and which years
+//! were destroyed by right. The evidence record of each indexed exchange notes a check value of every year's key, and its leaf commits to the record, so nobody edits it
 //! unnoticed. Refuses nothing: what a version before this one sealed notes nothing.
 
 use std::collections::BTreeSet;
@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use shuguan_ledger::leaf::{Event, Leaf};
 
 use super::notes::{Exchange, Notes, PAGES_MAX};
-use crate::journal::evidence::INDEX_KEYS;
 use crate::journal::fault::JournalFault;
 use crate::journal::statements;
 use crate::journal::views::Reader;
@@ -33,10 +32,9 @@ impl IndexHistory {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn of(notes: &Notes) -> Result<Self, JournalFault> {
-        let noted = notes.newest(INDEX_KEYS, statements::EXCHANGES_BACK, is_indexed)?;
+    pub(super) fn of(notes: &Notes, noted: Option<String>) -> Result<Self, JournalFault> {
         Ok(Self {
-            noted: noted.text,
+            noted,
             years: years(notes)?,
             shredded_before: shredded_before(&notes.reader)?,
         })
@@ -76,7 +74,8 @@ fn first_indexed(notes: &Notes, mut from: u64) -> Result<Option<Exchange>, Journ
     Ok(last)
 }
 
-fn is_indexed(event: &Event) -> bool {
+/// Whether an exchange has rows in the index.
+pub(super) fn is_indexed(event: &Event) -> bool {
     match event {
         Event::Push(push) => push.ix.is_some(),
         Event::Pull(pull) => pull.ix.is_some(),

@@ -58,22 +58,29 @@ impl Notes {
         })
     }
 
-    /// What the newest record notes under a name, of the exchanges that are asked for among those that the statement gives backwards.
+    /// What the newest record notes under a name, of the exchanges that are asked for among those that the statement gives backwards. Whether the keys open any
+    /// record is tried on the others too, in the same walk: they note nothing of it.
     pub(super) fn newest(
         &self,
         name: &str,
         back: &'static str,
         is_asked: impl Fn(&Event) -> bool,
     ) -> Result<Noted, JournalFault> {
-        let (mut before, mut looked, mut noted) = (self.reader.size()?, 0, Noted::default());
+        let (mut before, mut noted) = (self.reader.size()?, Noted::default());
+        let (mut asked, mut others) = (0, 0);
         for _ in 0..PAGES_MAX {
             let exchanges = self.page(back, before)?;
             let Some(last) = exchanges.last() else { break };
             before = last.leaf;
-            for asked in exchanges.iter().filter(|one| is_asked(&one.decoded.event)) {
-                self.look(&mut noted, asked, name)?;
-                looked += 1;
-                if noted.text.is_some() || looked >= LOOKED_MAX {
+            for one in &exchanges {
+                if is_asked(&one.decoded.event) {
+                    self.look(&mut noted, one, name)?;
+                    asked += 1;
+                } else if noted.opens != Some(true) && others < LOOKED_MAX {
+                    self.look(&mut noted, one, name)?;
+                    others += 1;
+                }
+                if noted.text.is_some() || asked >= LOOKED_MAX {
                     return Ok(noted);
                 }
             }

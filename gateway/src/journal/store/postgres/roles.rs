@@ -8,15 +8,12 @@ pub(in crate::journal) const WRITER: &str = "shuguan_journal";
 
 /// What it may do, by table.
 const RIGHTS: [(&str, &str); 4] = [
-    (
-        "SELECT, INSERT",
-        "leaf, tile, subject, subject_run, subject_file, past_plan",
-    ),
+    ("SELECT, INSERT", "leaf, tile, subject, subject_run, subject_file"),
     (
         "SELECT, INSERT, DELETE",
         "checkpoint, payload, evidence, wrapped_key, reject, answer, idem, nonce",
     ),
-    ("SELECT, INSERT, UPDATE", "tree, inbox"),
+    ("SELECT, INSERT, UPDATE", "tree, inbox, past_plan"),
     ("SELECT, INSERT, UPDATE, DELETE", "cosigned"),
 ];
 

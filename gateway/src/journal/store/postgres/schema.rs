@@ -16,13 +16,13 @@ use crate::postgres::link::{self, Purpose};
 use crate::postgres::{LinkFault, PostgresSettings};
 
 /// What this program works with.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// How long a migration's statement may take; an index over many leaves needs long.
 const PATIENCE: Duration = Duration::from_hours(1);
 
 /// What brings a journal from one version to the next, from none on; the indexes of `statements` come with the newest.
-const STEPS: [&str; 4] = [FIRST, CLOCK, SHREDS, PLANS];
+const STEPS: [&str; 5] = [FIRST, CLOCK, SHREDS, PLANS, MENDING];
 
 /// Leaves that tell of the clock are looked for at each start and pruning.
 const CLOCK: &str = "-- the index of what is told of the clock is among those that follow\n";
@@ -39,6 +39,14 @@ const PLANS: &str = r"CREATE TABLE past_plan (  -- of every bundle that was load
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'shuguan_journal') AND has_table_privilege('shuguan_journal', 'nonce', 'INSERT') THEN
     GRANT SELECT, INSERT ON past_plan TO shuguan_journal;
+  END IF;
+END $$;
+";
+
+/// What was edited of them is written anew when a bundle is loaded that has it.
+const MENDING: &str = r"DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'shuguan_journal') AND has_table_privilege('shuguan_journal', 'past_plan', 'INSERT') THEN
+    GRANT UPDATE ON past_plan TO shuguan_journal;
   END IF;
 END $$;
 ";
