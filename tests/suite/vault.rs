@@ -199,6 +199,39 @@ fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
     let (_, _, error) = gateway.shuguan(&["audit", "unseal", "approve", &exchange, "-c", AUDITOR]);
     unseal("approve", AUDITOR, &["--statement", &shown(&error)]);
     unseal("open", SECURITY, &["-o", "record.json"]);
+    // What the officers signed has records of its own: who decided can be shown as well.
+    let steps = gateway.leaves_of("officer-unseal");
+    let asked = leaves(&gateway.journal())
+        .iter()
+        .position(|leaf| leaf["k"] == "officer-unseal");
+    let entry = asked.unwrap().to_string();
+    unseal("open", SECURITY, &["-o", "asked.json", "--entry", &entry]);
+    let asked: Value = serde_json::from_slice(&std::fs::read(gateway.path("asked.json")).unwrap()).unwrap();
+    assert!(
+        asked["statement"].as_str().unwrap().contains("case F-2026-9"),
+        "{asked}"
+    );
+    assert_eq!(steps.len(), 3, "ask, approve, open");
+    let none = [
+        "audit",
+        "unseal",
+        "open",
+        &exchange,
+        "-c",
+        SECURITY,
+        "-o",
+        "none.json",
+        "--entry",
+        "0",
+    ];
+    let (code, _, said) = gateway.shuguan(&none);
+    assert!(code == 3 && said.contains("no such entry"), "{code} {said}");
+    assert!(!gateway.path("none.json").exists());
+    assert_eq!(
+        gateway.leaves_of("officer-unseal").len(),
+        4,
+        "what is refused leaves no step"
+    );
     assert_eq!(running.stop(), Some(0));
 
     let receipt = format!("feed.ndjson.{exchange}.tlog-proof");

@@ -1,7 +1,7 @@
 //! `GET`, `POST /console/api/unseal`: an evidence record is opened by two officers of different units (design 10.1).
 //!
-//! Takes JSON `{"step", "exchange", "case", "why", "statement", "signature"}`. `ask`: a security officer, with a statement that he signed. `approve`: an auditor of another unit
-//! signs the same text within 24 hours. `open`: who asked reads the record, once both leaves are proved to stand in the log. Each step is a leaf before
+//! Takes JSON `{"step", "exchange", "entry", "case", "why", "statement", "signature"}`. `ask`: a security officer, with a statement that he signed. `approve`: an auditor of another unit
+//! signs the same text within 24 hours. `open`: who asked reads one record of the exchange, once both leaves are proved to stand in the log. Each step is a leaf before
 //! anything is read. Refuses a case that is missing, self-approval, one unit, an expired statement, a signature that does not hold.
 
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use shuguan_ledger::leaf::{Digest, Event, Leaf, OfficerUnsealEvent, Reference};
 use shuguan_ledger::time;
 use shuguan_policies::Role;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::question::Ground;
 use super::{Desk, json, proof};
@@ -55,6 +56,8 @@ impl Step {
 pub(super) struct Order {
     step: Step,
     exchange: Uuid,
+    /// Of `open`: the entry whose record it is, where it is not the exchange's own.
+    entry: Option<u64>,
     #[serde(default)]
     case: String,
     #[serde(default)]
@@ -102,7 +105,7 @@ async fn act(
     let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
     // A turn that ends before its leaf is in the log would let the same word in twice.
     let act = async move {
-        let members = "step (ask, approve, open), exchange, case, why, statement, signature";
+        let members = "step (ask, approve, open), exchange, entry, case, why, statement, signature";
         let order: Order = json::asked(&headers, &uri, body, members)?;
         match order.step {
             Step::Ask => ask(&acting, &officer, &order).await,
@@ -137,18 +140,33 @@ fn signed(desk: &Desk, peer: &Peer, order: &Order) -> Result<(), Stop> {
     Ok(signature.verify(&order.statement, peer, &signers, now_s(desk))?)
 }
 
-/// There is a record to open.
-async fn record(desk: &Desk, exchange: Uuid) -> Result<zeroize::Zeroizing<Vec<u8>>, Stop> {
+/// There is a record to open: the exchange's own, or that of another entry of the exchange, as of an acknowledgement or an officer's step.
+async fn record(desk: &Desk, exchange: Uuid, entry: Option<u64>) -> Result<(LeafRow, Zeroizing<Vec<u8>>), Stop> {
     let journal = &desk.console.api.stations.journal;
-    let known = journal
-        .exchange(exchange)
-        .await
-        .map_err(Fault::from_error("read an exchange"))?;
-    known.ok_or(Refusal::NotFound)?;
-    let record = journal.evidence(exchange).await;
-    Ok(record
-        .map_err(Fault::from_error("read an evidence record"))?
-        .ok_or(Refusal::EvidenceGone)?)
+    let known = journal.exchange(exchange).await;
+    let known = known.map_err(Fault::from_error("read an exchange"))?;
+    let mut leaves = known.ok_or(Refusal::NotFound)?.leaves.into_iter();
+    let row = leaves.find(|row| entry.is_none_or(|entry| row.index == entry));
+    let row = row.ok_or_else(|| Refused::new(Refusal::NotFound).detail("no such entry stands under this exchange"))?;
+    let record = journal.evidence_at(exchange, row.index).await;
+    let record = record.map_err(Fault::from_error("read an evidence record"))?;
+    Ok((row, record.ok_or(Refusal::EvidenceGone)?))
+}
+
+/// The other entries of an exchange that have a record of their own: what of them may be opened is said with the first.
+async fn others(desk: &Desk, exchange: Uuid, opened: u64) -> Result<Vec<Value>, Stop> {
+    let journal = &desk.console.api.stations.journal;
+    let known = journal.exchange(exchange).await;
+    let known = known.map_err(Fault::from_error("read an exchange"))?;
+    let mut others = Vec::new();
+    for row in known.into_iter().flat_map(|known| known.leaves) {
+        let record = journal.evidence_at(exchange, row.index).await;
+        let is_there = record.map_err(Fault::from_error("read an evidence record"))?.is_some();
+        if is_there && row.index != opened {
+            others.push(json!({ "leaf": row.index, "kind": row.kind }));
+        }
+    }
+    Ok(others)
 }
 
 async fn ask(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
@@ -160,7 +178,7 @@ async fn ask(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
         return Err(Refusal::BadStatement.into());
     }
     signed(desk, peer, order)?;
-    record(desk, order.exchange).await?;
+    record(desk, order.exchange, None).await?;
     let sealed = seal(desk, peer, order, &statement, None).await?;
     Ok(answered(order, sealed.index, &statement))
 }
@@ -203,7 +221,7 @@ async fn approve(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop>
     }
     of_another_unit(desk, &asked.event.who, peer)?;
     signed(desk, peer, order)?;
-    record(desk, order.exchange).await?;
+    record(desk, order.exchange, None).await?;
     // One at a time, and by what stands in the log then: the same word twice is one leaf.
     let _turn = desk.approvals.lock().await;
     let steps = self::steps(desk, &statement).await?;
@@ -248,12 +266,15 @@ async fn open(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
         }
     }
     // Read before the leaf, shown after it: a record that is gone leaves no `open` behind.
-    let record = record(desk, order.exchange).await?;
+    let (row, record) = record(desk, order.exchange, order.entry).await?;
+    let others = others(desk, order.exchange, row.index).await?;
     let sealed = seal(desk, peer, order, &statement, Some(approved.reference())).await?;
     let mut document = answered(order, sealed.index, &statement);
     let record: Value = serde_json::from_slice(&record).map_err(Fault::from_error("read an evidence record"))?;
     if let Some(members) = document.as_object_mut() {
+        members.insert("entry".into(), row.index.into());
         members.insert("record".into(), record);
+        members.insert("others".into(), others.into());
     }
     Ok(document)
 }

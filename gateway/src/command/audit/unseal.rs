@@ -1,6 +1,6 @@
 //! `shuguan audit unseal ask | approve | open`: an evidence record is opened by two officers of different units.
 //!
-//! Takes an exchange and the officer's own key; signs a statement that holds for 24 hours, sends it through the console listener. `open` writes the record: the secret behind the
+//! Takes an exchange and the officer's own key; signs a statement that holds for 24 hours, sends it through the console listener. `open` writes a record: the secret behind the
 //! commitments, digests, certificates, versions; no field value is in it. Refuses a key that others can read and one of another role; `approve` signs only the statement whose digest
 //! it is given, which it says when it is given none.
 
@@ -55,6 +55,10 @@ enum Step {
         /// Where to write the record; `-` is stdout.
         #[arg(short, long, default_value = "-")]
         output: PathBuf,
+        /// The entry whose record is written, of those that stand under the exchange: an acknowledgement and each step of an officer has one of its own.
+        /// Without it the exchange's own.
+        #[arg(long, value_name = "INDEX")]
+        entry: Option<u64>,
     },
     /// What was asked within 24 hours.
     List {
@@ -94,7 +98,11 @@ pub(super) fn run(args: UnsealArgs, output: &Output) -> Result<Exit, Failure> {
     match args.step {
         Step::Ask { who, case, why } => ask(&who, &case, &why, output),
         Step::Approve { who, statement } => approve(&who, statement.as_deref(), output),
-        Step::Open { who, output: file } => open(&who, &file, output),
+        Step::Open {
+            who,
+            output: file,
+            entry,
+        } => open(&who, (&file, entry), output),
         Step::List { config } => {
             let document = list(&client(&ClientSettings::load(&config)?)?)?;
             if output.is_json() {
@@ -213,11 +221,15 @@ fn approve(who: &Who, read: Option<&str>, output: &Output) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-fn open(who: &Who, file: &std::path::Path, output: &Output) -> Result<Exit, Failure> {
+fn open(who: &Who, (file, entry): (&std::path::Path, Option<u64>), output: &Output) -> Result<Exit, Failure> {
     let settings = ClientSettings::load(&who.config)?;
     let (key, client) = (who.key(&settings)?, client(&settings)?);
     let statement = asked(&client, who.exchange, |statement| statement.asked_by == key.spiffe())?;
-    let document = send(&client, &order("open", &statement, None))?;
+    let mut order = order("open", &statement, None);
+    if let (Some(members), Some(entry)) = (order.as_object_mut(), entry) {
+        members.insert("entry".into(), entry.into());
+    }
+    let document = send(&client, &order)?;
     let record = document.get("record").cloned().unwrap_or_default();
     let text = serde_json::to_string_pretty(&record).unwrap_or_default();
     if file == std::path::Path::new("-") {
@@ -225,8 +237,16 @@ fn open(who: &Who, file: &std::path::Path, output: &Output) -> Result<Exit, Fail
     } else {
         crate::pki::keyfile::create_secret(file, text.as_bytes()).map_err(failure)?;
         output.note(format!(
-            "`{}` written, mode 0400: with it the commitments of this exchange can be opened",
-            file.display()
+            "`{}` written, mode 0400: with it the commitments of entry {} can be opened",
+            file.display(),
+            document.get("entry").and_then(Value::as_u64).unwrap_or_default()
+        ));
+    }
+    let others = document.get("others").and_then(Value::as_array).map(Vec::as_slice);
+    if let Some(others @ [_, ..]) = others {
+        output.note(format!(
+            "other records of this exchange, by --entry INDEX: {}",
+            listed(others)
         ));
     }
     if let Some(leaf) = document.get("leaf").and_then(Value::as_u64) {
@@ -235,6 +255,16 @@ fn open(who: &Who, file: &std::path::Path, output: &Output) -> Result<Exit, Fail
         ));
     }
     Ok(Exit::Done)
+}
+
+/// `39 (receipt-ack), 177 (officer-unseal)`
+fn listed(entries: &[Value]) -> String {
+    let one = |entry: &Value| {
+        let index = entry.get("leaf").and_then(Value::as_u64).unwrap_or_default();
+        let kind = entry.get("kind").and_then(Value::as_str).unwrap_or_default();
+        format!("{index} ({kind})")
+    };
+    entries.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn show(document: &Value, output: &Output) {
