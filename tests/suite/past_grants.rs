@@ -130,6 +130,14 @@ fn what_nobody_kept_or_somebody_edited_is_told_and_not_left_out() {
         assert!(said.contains("字段：当时授权内容的留存在交换台账中被改动"), "{said}");
         let shown = page(&gateway, &running, &exchange).await;
         assert!(shown.contains("留存内容在数据库中被改动"), "{shown}");
+        let show = [
+            "--format", "json", "audit", "show", &exchange, "--case", "T-1", "--why", "routine",
+        ];
+        let (code, told, error) = gateway.shuguan(&[&show[..], &["-c", "officers/auditor-zhao.toml"]].concat());
+        assert_eq!(code, 0, "{error}");
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let known = [&told["exchange"]["plan_known"], &told["exchange"]["plan_edited"]];
+        assert_eq!(known, [false, true], "{told}");
         let (code, looked, _) = gateway.shuguan(&["doctor", "--deep", "-c", "shuguan.toml"]);
         assert_eq!(code, 6, "{looked}");
         assert!(looked.contains("was edited, and reports do not believe it"), "{looked}");

@@ -111,10 +111,15 @@ fn listed_one((sealed, settled): &(Sealed, Option<Sealed>)) -> Value {
     })
 }
 
-/// For officers: the state of an exchange, and what became of its rows in the registry. A partner is not told this (C1): whether a row was inserted, updated, or
+/// For officers: the state of an exchange, what became of its rows in the registry, and whether the plan that it ran on is known or what was kept of it was edited. A partner is not told this (C1): whether a row was inserted, updated, or
 /// closed depends on what other sources sent.
 pub(crate) async fn described_whole(api: &Api, view: &ExchangeView) -> Result<Value, Stop> {
     let mut document = described(api, view).await?;
+    let plan = match past::named_by(&view.leaf.event) {
+        Some(hash) => Some(past::reported(&api.stations, hash).await),
+        None => None,
+    };
+    let plan = plan.transpose().map_err(Fault::from_error("read a past plan"))?;
     let relayed = view.relayed.as_ref().map(|(_, leaf)| &leaf.event);
     let Some(members) = document.as_object_mut() else {
         return Ok(document);
@@ -125,6 +130,10 @@ pub(crate) async fn described_whole(api: &Api, view: &ExchangeView) -> Result<Va
             "closed": relayed.del.unwrap_or(0),
         });
         members.insert("relayed".into(), counts);
+    }
+    if let Some(plan) = plan {
+        members.insert("plan_known".into(), plan.known().is_some().into());
+        members.insert("plan_edited".into(), plan.is_edited().into());
     }
     if let Some(done) = recalled(view) {
         let counts = json!({ "withdrawn": done.del, "reopened": done.opn });
