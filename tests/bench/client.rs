@@ -1,14 +1,15 @@
-//! A keep-alive h2 connection over mutual TLS, as light as hyper lets it be.
+//! A keep-alive connection over mutual TLS, h2 or HTTP/1.1, as light as hyper lets it be.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::response::Parts;
-use http::{Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full};
-use hyper::client::conn::http2::{self, SendRequest};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -26,11 +27,21 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed()
 }
 
+/// What is spoken over TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, as `shuguan push` and most agencies' programs do.
+    One,
+    /// HTTP/2.
+    Two,
+}
+
 /// Who connects, and where to.
 #[derive(Clone)]
 pub struct Partner {
     config: Arc<ClientConfig>,
     port: u16,
+    protocol: Protocol,
 }
 
 impl Partner {
@@ -59,7 +70,18 @@ impl Partner {
         Self {
             config: Arc::new(config),
             port: deployment.feed,
+            protocol: Protocol::Two,
         }
+    }
+
+    /// The same over another protocol.
+    pub fn speaking(mut self, protocol: Protocol) -> Self {
+        let name: &[u8] = match protocol {
+            Protocol::One => b"http/1.1",
+            Protocol::Two => b"h2",
+        };
+        Arc::make_mut(&mut self.config).alpn_protocols = vec![name.to_vec()];
+        Self { protocol, ..self }
     }
 
     /// Waits until the exchange is relayed. A gateway ends a connection that grows old, so each minute has one of its own.
@@ -88,39 +110,79 @@ impl Partner {
         let name = ServerName::try_from("localhost").expect("a name");
         let tls = TlsConnector::from(Arc::clone(&self.config)).connect(name, tcp).await;
         let io = TokioIo::new(tls.expect("the gateway trusts us"));
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.expect("h2");
-        tokio::spawn(connection);
-        Connection {
-            sender,
-            origin: format!("https://localhost:{}", self.port),
+        let host = format!("localhost:{}", self.port);
+        match self.protocol {
+            Protocol::One => {
+                let (sender, connection) = http1::handshake(io).await.expect("HTTP/1.1");
+                tokio::spawn(connection);
+                Connection {
+                    sender: Sender::One(sender),
+                    origin: String::new(),
+                    host: Some(host),
+                }
+            }
+            Protocol::Two => {
+                let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.expect("h2");
+                tokio::spawn(connection);
+                Connection {
+                    sender: Sender::Two(sender),
+                    origin: format!("https://{host}"),
+                    host: None,
+                }
+            }
         }
     }
 }
 
+enum Sender {
+    One(http1::SendRequest<Body>),
+    Two(http2::SendRequest<Body>),
+}
+
 /// One connection; requests follow one another on it.
 pub struct Connection {
-    sender: SendRequest<Body>,
+    sender: Sender,
+    /// What stands before a path in a target: nothing in HTTP/1.1.
     origin: String,
+    /// What HTTP/1.1 says in a header instead.
+    host: Option<String>,
 }
 
 impl Connection {
     /// Sends a request and reads the whole answer.
     pub async fn send(&mut self, request: Request<Body>) -> (StatusCode, Bytes) {
-        let answer = self.sender.send_request(request).await.expect("an answer");
-        let status = answer.status();
-        let body = answer.into_body().collect().await.expect("a whole answer");
-        (status, body.to_bytes())
+        let (parts, body) = self.answer(request).await;
+        (parts.status, body)
     }
 
     /// The same, with the answer's head.
     pub async fn answer(&mut self, request: Request<Body>) -> (Parts, Bytes) {
-        let answer = self.sender.send_request(request).await.expect("an answer");
-        let (parts, body) = answer.into_parts();
+        let (parts, body) = self.head(request).await.expect("an answer").into_parts();
         (parts, body.collect().await.expect("a whole answer").to_bytes())
     }
 
+    async fn head(&mut self, request: Request<Body>) -> hyper::Result<Response<Incoming>> {
+        match &mut self.sender {
+            Sender::One(sender) => {
+                // Until the answer before is over on this side too, hyper takes no further request.
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+            Sender::Two(sender) => sender.send_request(request).await,
+        }
+    }
+
+    /// A request to a path of the gateway.
+    pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.origin));
+        match &self.host {
+            Some(host) => request.header("host", host),
+            None => request,
+        }
+    }
+
     pub async fn get(&mut self, path: &str) -> (StatusCode, Bytes) {
-        let request = Request::get(format!("{}{path}", self.origin));
+        let request = self.request(Method::GET, path);
         let nothing = Empty::new().map_err(|never| match never {}).boxed();
         self.send(request.body(nothing).expect("a request")).await
     }
@@ -135,7 +197,8 @@ impl Connection {
 
     /// The same of any record type, with further headers.
     pub async fn push_as(&mut self, record: &str, content_type: &str, headers: &[(&str, &str)], body: Body) -> Bytes {
-        let mut request = Request::post(format!("{}/v1/feeds/{record}", self.origin))
+        let mut request = self
+            .request(Method::POST, &format!("/v1/feeds/{record}"))
             .header("content-type", content_type)
             .header("exchange-purpose", PURPOSE)
             .header("idempotency-key", uuid::Uuid::new_v4().to_string());

@@ -1,7 +1,8 @@
 //! What evidence costs: mutually signed one-record exchanges a second at 128 connections, and durable leaves a second with 1,024 waiting.
 //!
 //! A signed exchange is a push that its sender signs (Ed25519, RFC 9421, a nonce of its own) to a gateway that requires it, and whose answer the gateway signs; everything else is as
-//! in `exchange`, closed loop. Its limits, of the same run: a bare request over the same connections, and the same push unsigned. The first answer of each connection is verified, of every
+//! in `exchange`, closed loop. It goes over HTTP/1.1, as `shuguan push` and most agencies' programs send, one request at a time on a connection; beside it over HTTP/2. Its limits, of the
+//! same run: a bare request over the same kind of connection, and the same push unsigned. The first answer of each connection is verified, of every
 //! other the signature has to be there.
 //!
 //! Leaves are sealed by the journal itself, in this process: bytes, hash, tiles, signed checkpoint, commit, and the receipt of each. Its limit is what SQLite commits in groups of as many
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Request;
+use http::Method;
 use shuguan::clock::Clock;
 use shuguan::journal::{Entry, Journal, JournalSettings, Outcome, Secret};
 use shuguan_ledger::leaf::{Event, Leaf, StopEvent};
@@ -21,7 +22,7 @@ use shuguan_tests::signed::{self, Manner, Signer};
 use shuguan_tests::{Answer, Call, Deployment};
 
 use crate::Size;
-use crate::client::{Connection, Partner, full};
+use crate::client::{Connection, Partner, Protocol, full};
 use crate::feed::{CSV_GB18030, PARTNER, PURPOSE, RECORD, pieces};
 use crate::gateway::signing_deployment;
 use crate::table::{Aim, Line, Table};
@@ -43,6 +44,17 @@ enum What {
     Bare,
     Unsigned,
     Signed,
+    /// The same over HTTP/2.
+    SignedTwo,
+}
+
+impl What {
+    fn protocol(self) -> Protocol {
+        match self {
+            Self::Bare | Self::Unsigned | Self::Signed => Protocol::One,
+            Self::SignedTwo => Protocol::Two,
+        }
+    }
 }
 
 /// Rate and waits of one kind.
@@ -55,10 +67,13 @@ struct Figures {
 
 fn exchanges(size: Size, table: &mut Table) {
     let bodies: Arc<[Bytes]> = pieces(20_000, 20_000, 7).into_iter().map(Bytes::from).collect();
-    let [mut bare, mut unsigned, mut signed]: [Figures; 3] = Default::default();
+    let [mut bare, mut unsigned, mut signed, mut signed_two]: [Figures; 4] = Default::default();
     for _ in 0..size.turns {
         // Who must sign cannot push unsigned, so each kind has a gateway of its own.
-        for (required, kinds) in [(false, &[What::Bare, What::Unsigned][..]), (true, &[What::Signed][..])] {
+        for (required, kinds) in [
+            (false, &[What::Bare, What::Unsigned][..]),
+            (true, &[What::Signed, What::SignedTwo][..]),
+        ] {
             let deployment = signing_deployment(required);
             let _running = deployment.serve();
             for what in kinds {
@@ -66,6 +81,7 @@ fn exchanges(size: Size, table: &mut Table) {
                     What::Bare => (size.exchange_time / 4, &mut bare),
                     What::Unsigned => (size.exchange_time, &mut unsigned),
                     What::Signed => (size.exchange_time, &mut signed),
+                    What::SignedTwo => (size.exchange_time, &mut signed_two),
                 };
                 let (mut waits, seconds) = shuguan_tests::run(load(&deployment, *what, time, &bodies));
                 waits.sort_unstable();
@@ -90,6 +106,13 @@ fn exchanges(size: Size, table: &mut Table) {
         peer: Some(("the same unsigned".into(), unsigned.rate)),
         aim: Aim::None,
     });
+    table.add(Line {
+        what: format!("{what}, HTTP/2"),
+        unit: "per second",
+        measured: signed_two.rate,
+        peer: None,
+        aim: Aim::None,
+    });
     for (name, ours, theirs) in [("p50", signed.p50, unsigned.p50), ("p99", signed.p99, unsigned.p99)] {
         table.add(Line {
             what: format!("{what}: {name}"),
@@ -103,7 +126,7 @@ fn exchanges(size: Size, table: &mut Table) {
 
 /// Waits of all requests, and seconds passed.
 async fn load(deployment: &Deployment, what: What, time: Duration, bodies: &Arc<[Bytes]>) -> (Vec<Duration>, f64) {
-    let partner = Partner::of(deployment);
+    let partner = Partner::of(deployment).speaking(what.protocol());
     let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {
         connections.push(partner.connect().await);
@@ -155,7 +178,7 @@ impl Sender {
                     let body = bodies.next().expect("a body");
                     self.connection.push(&content_type, full(body.clone())).await;
                 }
-                What::Signed => {
+                What::Signed | What::SignedTwo => {
                     let body = bodies.next().expect("a body");
                     self.push(&content_type, body, waits.is_empty()).await;
                 }
@@ -168,7 +191,7 @@ impl Sender {
     async fn push(&mut self, content_type: &str, body: &Bytes, verified: bool) {
         let call = Call::push(RECORD, content_type, body.clone()).header("exchange-purpose", PURPOSE);
         let call = self.signer.sign(call, self.port, &Manner::push());
-        let mut request = Request::post(format!("https://localhost:{}{}", self.port, call.path()));
+        let mut request = self.connection.request(Method::POST, call.path());
         for (name, value) in call.headers() {
             request = request.header(name, value);
         }

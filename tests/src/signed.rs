@@ -16,6 +16,7 @@ const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x7
 /// A message key.
 pub struct Signer {
     pair: Ed25519KeyPair,
+    keyid: String,
 }
 
 /// How a request is signed; the defaults are as they must be.
@@ -95,12 +96,13 @@ impl Signer {
     /// A key of one's own making.
     pub fn of_seed(seed: &[u8; 32]) -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).expect("a key");
-        Self { pair }
+        let keyid = keyid(pair.public_key().as_ref());
+        Self { pair, keyid }
     }
 
     /// `sha256:` and the digest of the public key.
-    pub fn keyid(&self) -> String {
-        keyid(self.pair.public_key().as_ref())
+    pub fn keyid(&self) -> &str {
+        &self.keyid
     }
 
     /// Signs a call to a gateway on this port, as one does that knows the profile.
@@ -143,7 +145,7 @@ impl Signer {
             keyid,
         } = manner;
         let names: Vec<String> = covered.iter().map(|name| format!("\"{name}\"")).collect();
-        let keyid = keyid.clone().unwrap_or_else(|| self.keyid());
+        let keyid = keyid.as_deref().unwrap_or(&self.keyid);
         let parameters = format!(
             "({});created={created};expires={};nonce=\"{nonce}\";keyid=\"{keyid}\";alg=\"ed25519\";tag=\"{tag}\"",
             names.join(" "),

@@ -51,7 +51,7 @@ impl Gatekeeper {
     }
 
     /// The revocation lists that a caller is judged by now: issuer, number, end of each.
-    pub fn lists(&self) -> String {
+    pub fn lists(&self) -> Arc<str> {
         self.revoked.load().lists()
     }
 

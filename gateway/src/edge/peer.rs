@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
 use rustls_pki_types::CertificateDer;
 use shuguan_policies::envelope::Algorithm;
@@ -28,7 +30,8 @@ const CERTIFICATE_DAYS_MAX: i64 = 825;
 pub struct Peer {
     partner: Partner,
     certificate_sha256: [u8; 32],
-    chain: Arc<[Vec<u8>]>,
+    /// DER in Base64, a blank between certificates: each exchange notes it.
+    chain: Arc<str>,
     issuer: Vec<u8>,
     serial: Vec<u8>,
     /// The last second in which its own certificate is valid, since 1970.
@@ -46,8 +49,8 @@ impl Peer {
         self.certificate_sha256
     }
 
-    /// The chain that the handshake verified, DER, the partner's own first: kept in the evidence record.
-    pub fn chain(&self) -> &[Vec<u8>] {
+    /// The chain that the handshake verified, each certificate as DER in Base64, the partner's own first: kept in the evidence record.
+    pub fn chain(&self) -> &str {
         &self.chain
     }
 
@@ -57,7 +60,7 @@ impl Peer {
     /// partner still sends.
     pub(super) fn with_chain(self, chain: &[CertificateDer<'_>]) -> Self {
         Self {
-            chain: chain.iter().map(|der| der.as_ref().to_vec()).collect(),
+            chain: told(chain.iter().map(AsRef::as_ref)),
             ..self
         }
     }
@@ -100,12 +103,17 @@ impl Peer {
         Ok(Self {
             partner: partner.clone(),
             certificate_sha256: sha256::of(der),
-            chain: Arc::from([der.to_vec()]),
+            chain: told([der]),
             issuer: claim.issuer,
             serial: claim.serial,
             valid_until_s: claim.valid_until_s,
         })
     }
+}
+
+fn told<'c>(chain: impl IntoIterator<Item = &'c [u8]>) -> Arc<str> {
+    let certificates: Vec<String> = chain.into_iter().map(|der| BASE64.encode(der)).collect();
+    certificates.join(" ").into()
 }
 
 /// What a leaf certificate that follows the profile says of its holder; nobody has verified its chain here.

@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_parser::num_bigint::BigUint;
@@ -20,6 +21,8 @@ pub struct RevocationSet {
     lists: BTreeMap<Vec<u8>, List>,
     /// Raw names of authorities that another authority's list revokes.
     fallen: BTreeSet<Vec<u8>>,
+    /// The lists in words: each exchange notes them.
+    told: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -30,6 +33,14 @@ struct List {
     next_update_s: i64,
     issuer: String,
     der: CertificateRevocationListDer<'static>,
+}
+
+impl List {
+    fn told(&self) -> String {
+        let number = crate::pki::hex(&self.number);
+        let until = shuguan_ledger::time::format(self.next_update_s.saturating_mul(1_000_000));
+        format!("{} number {number} until {until}", self.issuer)
+    }
 }
 
 /// A raw serial number: its length, then its bytes. RFC 5280, 4.1.2.2 allows 20 octets; DER may put a zero before them.
@@ -72,6 +83,7 @@ impl RevocationSet {
                 faults.push((place, fault));
             }
         }
+        set.told = set.lists.values().map(List::told).collect::<Vec<_>>().join("; ").into();
         if faults.is_empty() { Ok(set) } else { Err(faults) }
     }
 
@@ -149,13 +161,8 @@ impl RevocationSet {
     }
 
     /// Issuer, number and end of each list, for the evidence record.
-    pub fn lists(&self) -> String {
-        let one = |list: &List| {
-            let number = crate::pki::hex(&list.number);
-            let until = shuguan_ledger::time::format(list.next_update_s.saturating_mul(1_000_000));
-            format!("{} number {number} until {until}", list.issuer)
-        };
-        self.lists.values().map(one).collect::<Vec<_>>().join("; ")
+    pub fn lists(&self) -> Arc<str> {
+        Arc::clone(&self.told)
     }
 
     /// How current the lists are at a time, seconds since 1970. Without any list: expired.

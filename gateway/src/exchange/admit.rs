@@ -64,7 +64,7 @@ pub struct Admitted {
     pub(super) plan: Arc<Plan>,
     pub(super) bundle: [u8; 32],
     /// The revocation lists of this moment, for the evidence record.
-    pub(super) revocation: String,
+    pub(super) revocation: Arc<str>,
     pub(super) layout: Layout,
     /// The name of that layout, when it is one of the configuration.
     pub(super) layout_name: Option<String>,

@@ -3,8 +3,6 @@
 //! Takes what was released, a complete extract, or answers; gives a [`SealedPush`], a sealed pull or comparison whose leaf, payload and idempotency key are
 //! durable under a signed checkpoint. When the journal cannot commit nothing was accepted (503).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use shuguan_ledger::leaf::{Commitment, CompareEvent, Digest, Event, Leaf, PullEvent, PushEvent, RefusalEvent};
 use shuguan_ledger::time;
 use shuguan_policies::{Given, Plan};
@@ -175,7 +173,7 @@ fn accepted(stations: &Stations, admitted: &Admitted, released: Released) -> Res
     note_plan(payload.evidence_mut(), &admitted.plan);
     note_origin(payload.evidence_mut(), &admitted.peer);
     payload.evidence_mut().note(MASTER_KEY, stations.keys.check());
-    payload.evidence_mut().note("revocation", admitted.revocation.as_str());
+    payload.evidence_mut().note("revocation", &*admitted.revocation);
     let quality = quality(&released.received.quality);
     let manner = &admitted.manner;
     let event = PushEvent {
@@ -260,8 +258,7 @@ fn note_plan(evidence: &mut Evidence, plan: &Plan) {
 
 /// By what the partner was known, and what decoded and sealed: disputes come years later.
 fn note_origin(evidence: &mut Evidence, peer: &Peer) {
-    let chain = peer.chain().iter().map(|der| BASE64.encode(der));
-    evidence.note("certificates", chain.collect::<Vec<_>>().join(" "));
+    evidence.note("certificates", peer.chain());
     evidence.note("version", concat!("shuguan ", env!("CARGO_PKG_VERSION")));
 }
 
