@@ -244,15 +244,24 @@ impl Journal {
         store::roles(place)
     }
 
+    /// Whether there may be a journal to open.
+    ///
+    /// # Errors
+    /// [`JournalFault::Absent`] when none was made yet, [`JournalFault::Lost`] when one was.
+    pub fn is_there(settings: &JournalSettings) -> Result<(), JournalFault> {
+        if settings.place.may_be_there() {
+            return Ok(());
+        }
+        Err(Head::at(&settings.head).without_journal(settings.place.to_string()))
+    }
+
     /// Opens the journal: locks it, proves its newest leaves, removes orphaned payloads, seals the `start` leaf. Blocking.
     ///
     /// # Errors
-    /// See [`JournalFault`]; [`JournalFault::Absent`] when there is none, [`JournalFault::Damaged`] when it is not what was sealed,
+    /// See [`JournalFault`]; [`JournalFault::Absent`] when there is none, [`JournalFault::Lost`] when there was one, [`JournalFault::Damaged`] when it is not what was sealed,
     /// [`JournalFault::RolledBack`] when it is less than the head file says.
     pub fn open(settings: &JournalSettings, clock: Clock) -> Result<Self, JournalFault> {
-        if !settings.place.may_be_there() {
-            return Err(JournalFault::Absent(settings.place.to_string()));
-        }
+        Self::is_there(settings)?;
         let store = Store::writer(settings)?;
         let reader = Reader::open(&settings.place)?;
         let signer = LogSigner::recover(&reader, settings)?;

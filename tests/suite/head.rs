@@ -44,7 +44,7 @@ fn an_older_journal_that_is_put_back_is_refused_and_the_gap_is_named() {
 
     std::fs::write(gateway.journal(), older).unwrap();
     let (code, error) = gateway.serve_in_vain();
-    assert_eq!(code, 1, "{error}");
+    assert!(code == 6 && error.contains("SG7105"), "{code} {error}");
     let missing = format!("the last {} are missing", now - then);
     for told in [
         format!("holds {then} entries"),
@@ -57,6 +57,17 @@ fn an_older_journal_that_is_put_back_is_refused_and_the_gap_is_named() {
     assert_eq!(leaves(&gateway.journal()).len(), then, "nothing was sealed");
     assert_eq!(std::fs::read_to_string(&head).unwrap(), checkpoint);
 
+    // Gone altogether: nobody is told to make a new one.
+    let aside = gateway.path("aside.db");
+    std::fs::rename(gateway.journal(), &aside).unwrap();
+    let (code, error) = gateway.serve_in_vain();
+    assert!(code == 6 && error.contains("SG7105"), "{code} {error}");
+    assert!(
+        error.contains(&format!("one of {now} entries was there")) && error.contains("Make no new one"),
+        "{error}"
+    );
+    assert!(!gateway.journal().exists());
+    std::fs::rename(&aside, gateway.journal()).unwrap();
     std::fs::write(gateway.journal(), newest).unwrap();
     one_push_more(&gateway, 3);
     let warned = gateway.log().matches("there is no head file").count();

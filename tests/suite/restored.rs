@@ -372,7 +372,7 @@ fn a_journal_from_a_backup_does_not_start_before_its_loss_is_stated_and_a_sound_
             1
         );
         let (code, error) = gateway.serve_in_vain();
-        assert_eq!(code, 1, "{error}");
+        assert_eq!(code, 6, "{error}");
         assert!(error.contains("db recover"), "{error}");
         let text = std::fs::read_to_string(gateway.config()).unwrap();
         let (origin, successor) = ("gw1.lyg.example/log\"", "gw1.lyg.example/log/2\"");

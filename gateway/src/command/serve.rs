@@ -116,6 +116,16 @@ pub(crate) fn not_started(path: &Path, fault: &StartFault) -> Failure {
         .at(path.display().to_string())
         .then(rolled_back.next());
     }
+    if let StartFault::Journal(fault) = fault
+        && fault.is_another_history()
+    {
+        let what = "the gateway does not start: the journal is not the one that was signed last";
+        return Failure::new(Exit::NotProven, what)
+            .because(fault)
+            .coded("SG7105")
+            .at(path.display().to_string())
+            .then(format!("what each case means and what to do: OPERATING.md, \"the journal is older than what was signed\"; then: shuguan doctor -c {}", path.display()));
+    }
     let said = fault.to_string();
     let shown = path.display();
     Failure::local(format!("the gateway does not start\n{said}"))

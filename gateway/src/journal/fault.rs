@@ -18,6 +18,20 @@ pub enum JournalFault {
         "there is no journal at `{0}`: make one with `shuguan init`, or in a PostgreSQL database with `shuguan db migrate`"
     )]
     Absent(String),
+    /// There was a journal: its head file says so.
+    #[error(
+        "there is no journal at `{place}`, and `{}` says that one of {signed} entries was there: it was lost or is elsewhere. \
+         Put the newest copy back; if there is none, a successor goes on without those entries and says so: shuguan db recover --help. Make no new one",
+        path.display()
+    )]
+    Lost {
+        /// Where it should be.
+        place: String,
+        /// The head file.
+        path: PathBuf,
+        /// Entries that it says.
+        signed: u64,
+    },
     /// A journal is never overwritten.
     #[error("there already is a journal at `{0}`")]
     Exists(String),
@@ -36,7 +50,9 @@ pub enum JournalFault {
     #[error("SQLite {0} is too old: at least 3.51.3 is needed")]
     OldSqlite(String),
     /// The file is another program's, or another version's.
-    #[error("`{0}` is not a journal of this version")]
+    #[error(
+        "`{0}` is not a journal of this version: another version's, another program's, or cut off. Put back the copy that this version wrote, or run the program that wrote it"
+    )]
     Foreign(String),
     /// What is stored is not what was sealed.
     #[error("the journal is damaged: {0}")]
@@ -143,6 +159,13 @@ pub enum JournalFault {
     /// A worker ended without an answer.
     #[error("a worker of the journal ended")]
     Worker,
+}
+
+impl JournalFault {
+    /// Whether something else than the journal that was signed last is there, as the head file shows.
+    pub fn is_another_history(&self) -> bool {
+        matches!(self, Self::RolledBack { .. } | Self::Forked { .. } | Self::Lost { .. })
+    }
 }
 
 impl JournalFault {

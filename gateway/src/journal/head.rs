@@ -80,6 +80,17 @@ impl Head {
         kept.failing = true;
     }
 
+    /// What no journal at a place means: none was made yet, or it was lost. What the head file says is enough for that, whoever signed it.
+    pub(super) fn without_journal(&self, place: String) -> JournalFault {
+        let note = std::fs::read_to_string(&self.path).unwrap_or_default();
+        let signed = Checkpoint::unverified(&note).map_or(0, |head| head.size);
+        let path = self.path.clone();
+        match signed {
+            0 => JournalFault::Absent(place),
+            _ => JournalFault::Lost { place, path, signed },
+        }
+    }
+
     /// Whether the journal holds what the head file says, which one of our keys signed. Gives how many leaves it says, none when there is no head file. Blocking.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use super::opening::journal_settings_of;
 use super::receipt_keys::Plan;
 use crate::config::Config;
 use crate::exchange::index_keys::IndexKeys;
-use crate::journal::{JournalFault, Reader, WrittenUnder, names_of, own_trust};
+use crate::journal::{Journal, JournalFault, Reader, WrittenUnder, names_of, own_trust};
 use crate::pki::PkiFault;
 use crate::pki::period::PeriodKeys;
 use crate::registry::schema::{self, TableSpec};
@@ -42,6 +42,7 @@ impl Fitting {
         policies: &PolicySet,
         now_us: i64,
     ) -> Result<Self, StartFault> {
+        Journal::is_there(&journal_settings_of(config, secrets)).map_err(StartFault::Journal)?;
         Ok(Self {
             registry: registry(config, policies).await?,
             witnessing: witnessing(config, secrets).await?,
