@@ -102,7 +102,7 @@ fn each_difference_between_receipts_and_log_is_named() {
         }
         std::fs::write(&lost, kept).unwrap();
 
-        // Another partner sees nothing of this; the log of an older day does not contradict newer receipts.
+        // Another partner sees nothing of this.
         let other = [
             "--server",
             "-c",

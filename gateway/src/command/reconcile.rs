@@ -3,7 +3,7 @@
 //! Takes a folder of receipts (`*.tlog-proof`; in a drop folder `*.ack`) and push states, a trust file, and the log: a journal or a copy of one, which is verified whole, or the gateway's
 //! list of the partner's own exchanges, in which every entry is proved by itself. Names each exchange that is missing on either side, doubled, refused, not
 //! answered, not relayed. A receipt that the log does not bear out, and a number of the partner's exchanges that the list lacks, are no differences but proofs against
-//! the gateway: code 6.
+//! the gateway, and a log that ends before a receipt is an older copy or a cut one: code 6.
 
 mod difference;
 mod folder;
@@ -41,6 +41,9 @@ WHAT IT NAMES
   not-relayed    accepted, not in the registry yet
   contradicted   a receipt that the log does not bear out: the log was changed, or cut
   withheld       the exchanges of a partner are numbered 1, 2, 3 …; the list lacks these numbers: something was sealed in our name and is kept from us
+  older-than-known
+                 a receipt was proved under more entries than the log given has: it is an older copy, or its end was cut off. Get a newer copy and compare
+                 again; if the newest there is lacks the receipt too, the log was cut, and the receipt proves it
 
 Each entry of the list of `--server` is proved by itself, and the numbers show that none was left out up to the last one. That one is relayed is the
 gateway's word: its leaf says what became of the rows, which no partner is told; an auditor may show it. What is newer than that shows with the
@@ -91,7 +94,7 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
     let unseen = !log.whole && log.unwitnessed > 0;
     Ok(match named.first() {
         _ if unseen || !folder.unproven.is_empty() => Exit::NotProven,
-        Some(first) if matches!(first.what, What::Contradicted | What::Withheld) => Exit::NotProven,
+        Some(first) if first.what.is_against_the_log() => Exit::NotProven,
         Some(_) => Exit::Partial,
         None => Exit::Done,
     })
@@ -126,10 +129,12 @@ fn partner(args: &ReconcileArgs, folder: &Folder) -> Result<String, Failure> {
 }
 
 fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Output) {
+    let older = named.iter().any(|one| one.what == What::OlderThanKnown);
+    let complete = log.is_complete() && !older;
     if output.is_json() {
         let document = serde_json::json!({
             "partner": partner, "receipts": folder.of(partner), "unwitnessed": log.unwitnessed, "states": folder.states.len(),
-            "logged": log.exchanges.len(), "size": log.size, "complete": log.is_complete(),
+            "logged": log.exchanges.len(), "size": log.size, "complete": complete,
             "unproven": folder.unproven.iter().map(|(file, why)| serde_json::json!({ "file": file, "why": why })).collect::<Vec<_>>(),
             "items": named,
         });
@@ -171,7 +176,13 @@ fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Out
             log.unwitnessed
         ));
     }
-    if !log.whole && log.is_complete() {
+    if older {
+        output.note(format!(
+            "the log given ends at {} entries, and a receipt proves that it had more: it is an older copy, or its end was cut off",
+            log.size
+        ));
+        output.note("next: get a newer copy and compare again; if the newest there is lacks the receipt too, the log was cut, and the receipt proves it");
+    } else if !log.whole && complete {
         output.note("the list has every exchange up to its last one: their numbers have no gap");
     } else if !log.is_complete() {
         output.note("not proved: that the gateway left nothing out of its list (that takes the whole log, --log)");

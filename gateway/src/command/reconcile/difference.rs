@@ -18,6 +18,7 @@ use crate::client::state::{ENDING, PushState};
 pub(super) enum What {
     Contradicted,
     Withheld,
+    OlderThanKnown,
     MissingHere,
     Unanswered,
     Doubled,
@@ -31,6 +32,7 @@ impl What {
         match self {
             Self::Contradicted => "与日志矛盾",
             Self::Withheld => "清单缺号",
+            Self::OlderThanKnown => "日志早于回执",
             Self::MissingHere => "本地缺回执",
             Self::Unanswered => "无应答",
             Self::Doubled => "重复报送",
@@ -44,6 +46,7 @@ impl What {
         match self {
             Self::Contradicted => "contradicted",
             Self::Withheld => "withheld",
+            Self::OlderThanKnown => "older-than-known",
             Self::MissingHere => "missing-here",
             Self::Unanswered => "unanswered",
             Self::Doubled => "doubled",
@@ -51,6 +54,11 @@ impl What {
             Self::Discarded => "discarded",
             Self::NotRelayed => "not-relayed",
         }
+    }
+
+    /// Whether it speaks against the log, or leaves open whether it does: no difference that pushing again or waiting settles.
+    pub(super) fn is_against_the_log(self) -> bool {
+        matches!(self, Self::Contradicted | Self::Withheld | Self::OlderThanKnown)
     }
 }
 
@@ -142,11 +150,18 @@ pub(super) fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
             .exchanges
             .get(exchange)
             .is_some_and(|logged| logged.hash == own.hash && logged.index == own.index);
-        // A receipt is newer than a copy of the log that ends before it.
-        if !same && (own.index < log.size || !log.whole) {
-            named.push(of_receipt(What::Contradicted, own));
+        // An older copy of the log ends before the receipt; so does one whose end was cut off, and nothing in it tells the two apart.
+        let ends_before = log.whole && own.index >= log.size;
+        if !same {
+            let what = if ends_before {
+                What::OlderThanKnown
+            } else {
+                What::Contradicted
+            };
+            named.push(of_receipt(what, own));
         }
     }
+    named.extend(newest_beyond(folder, log, partner));
     named.extend(log.numbers.missing().into_iter().map(|missing| Named {
         numbers: Some((*missing.start(), *missing.end())),
         ..Named::only(What::Withheld)
@@ -194,6 +209,13 @@ pub(super) fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
     named.sort();
     named.dedup();
     named
+}
+
+/// The receipt that was proved under the most entries, when the log itself has fewer: what stands in those it does not say.
+fn newest_beyond(folder: &Folder, log: &Log, partner: &str) -> Option<Named> {
+    let ours = |own: &&Own| own.leaf.event.partner() == Some(partner);
+    let newest = folder.receipts.iter().filter(ours).max_by_key(|own| own.size)?;
+    (log.whole && newest.size > log.size).then(|| of_receipt(What::OlderThanKnown, newest))
 }
 
 pub(super) fn of_receipt(what: What, own: &Own) -> Named {

@@ -24,6 +24,8 @@ pub(super) struct Own {
     pub(super) index: u64,
     pub(super) hash: Hash,
     pub(super) leaf: Leaf,
+    /// Entries of the log under the checkpoint that it was proved by: so many there were.
+    pub(super) size: u64,
 }
 
 /// What the folder holds.
@@ -81,6 +83,7 @@ impl Folder {
                 index: proven.index,
                 hash: proven.leaf_hash,
                 leaf: proven.leaf,
+                size: proven.checkpoint.size,
             }),
             Err(fault) => self.unproven.push((file, fault.to_string())),
         }

@@ -67,6 +67,7 @@ fn own(index: u64, hash: u8, leaf: Leaf) -> Own {
         index,
         hash: [hash; 32],
         leaf,
+        size: index + 1,
     }
 }
 
@@ -198,17 +199,16 @@ fn each_difference_has_its_name() {
 }
 
 #[test]
-fn a_receipt_that_the_log_does_not_bear_out_comes_first_unless_the_copy_ends_before_it() {
+fn a_receipt_that_the_log_does_not_bear_out_comes_first() {
     let log = log(vec![(1, 1, push("a", "ours")), (2, 2, relayed("a"))], 3);
-    for (index, hash, contradicted) in [(1, 9, true), (2, 1, true), (9, 1, false)] {
+    for (index, hash) in [(1, 9), (2, 1)] {
         let folder = Folder {
             receipts: vec![own(index, hash, push("a", "ours"))],
             ..Folder::default()
         };
-        let found = compare(&folder, &log, "ours");
         assert_eq!(
-            found.first().is_some_and(|one| one.what == What::Contradicted),
-            contradicted,
+            compare(&folder, &log, "ours")[0].what,
+            What::Contradicted,
             "{index} {hash}"
         );
     }
@@ -217,6 +217,38 @@ fn a_receipt_that_the_log_does_not_bear_out_comes_first_unless_the_copy_ends_bef
         ..Folder::default()
     };
     assert_eq!(compare(&folder, &log, "ours")[0].what, What::Contradicted);
+}
+
+#[test]
+fn a_log_that_ends_before_a_receipt_is_an_older_copy_or_a_cut_one_and_is_named() {
+    let log = log(vec![(1, 1, push("a", "ours")), (2, 2, relayed("a"))], 3);
+    // The second is of an entry that the copy has, and was fetched when the log had more.
+    let later = Own {
+        size: 9,
+        ..own(1, 1, push("a", "ours"))
+    };
+    for (receipt, exchange) in [(own(3, 1, push("b", "ours")), "b"), (later, "a")] {
+        let folder = Folder {
+            receipts: vec![receipt],
+            ..Folder::default()
+        };
+        assert!(named(&folder, &log).contains(&(What::OlderThanKnown, exchange.to_owned())));
+        assert!(compare(&folder, &log, "ours")[0].what.is_against_the_log());
+    }
+}
+
+#[test]
+fn neither_a_receipt_of_the_last_entry_nor_one_of_another_partner_makes_a_copy_older_than_known() {
+    let log = log(vec![(1, 1, push("a", "ours")), (2, 2, relayed("a"))], 3);
+    let up_to_the_end = Own {
+        size: 3,
+        ..own(1, 1, push("a", "ours"))
+    };
+    let folder = Folder {
+        receipts: vec![up_to_the_end, own(9, 9, push("z", "theirs"))],
+        ..Folder::default()
+    };
+    assert_eq!(named(&folder, &log), []);
 }
 
 #[test]
