@@ -2,7 +2,7 @@
 //!
 //! Takes a verified leaf, an opening or a package (an opening with values), and perhaps the agency's own file, or the extract with all or some of its columns; says
 //! of each column what is proved. With `--disclose` it writes a package that shows the named columns and withholds the others. Refuses, with code 6, a column whose values are others, a file
-//! that gives other parts, an opening that shows no value, and every column of a leaf that the witnesses of the trust file have not signed. What was done to a column is in no commitment: the bundle proves it, an opening only states it.
+//! that gives other parts, an opening that shows no value or shows values without a salt, and every column of a leaf that the witnesses of the trust file have not signed. What was done to a column is in no commitment: the bundle proves it, an opening only states it.
 
 use std::path::{Path, PathBuf};
 
@@ -173,7 +173,11 @@ fn at_hand<'l>(args: &OpeningArgs, leaf: &'l Leaf, opening: &Opening) -> Result<
 }
 
 fn none_of_this(fault: &OpeningFault) -> String {
-    format!("the opening is none of this leaf: {fault}")
+    match fault {
+        // Its commitments may well be those under the leaf.
+        OpeningFault::Unsalted(_) => fault.to_string(),
+        _ => format!("the opening is none of this leaf: {fault}"),
+    }
 }
 
 /// What a leaf says of columns; none of another kind of leaf.
