@@ -264,10 +264,33 @@ fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
     }
 
     let (code, said) = verify("policy", "policies", &[]);
-    assert!(code == 0 && said.contains("this bundle was in force"), "{said}");
+    assert!(
+        code == 0 && said.contains("the entry names this bundle by its hash"),
+        "{said}"
+    );
+    assert!(
+        said.contains("its files are those that were signed as number 1 by"),
+        "{said}"
+    );
+    assert!(said.contains("not proved: that it had come into force"), "{said}");
+    // A document's number is nothing that the bundle allows, so the hash does not tell; the officers' signatures do, and where there are none nothing does.
     let path = gateway.path("policies/agreements/public-security.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replacen("rows_per_day = 12_000_000", "rows_per_day = 1", 1)).unwrap();
+    let kept = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{kept}# another remark\n")).unwrap();
+    let (code, said) = verify("policy", "policies", &[]);
+    assert!(
+        code == 6 && said.contains("a file was changed, added or removed after signing"),
+        "{said}"
+    );
+    std::fs::rename(gateway.path("policies/bundle.sig"), gateway.path("bundle.sig")).unwrap();
+    let (code, said) = verify("policy", "policies", &[]);
+    assert!(
+        code == 0 && said.contains("not proved: that officers signed it"),
+        "{said}"
+    );
+    std::fs::rename(gateway.path("bundle.sig"), gateway.path("policies/bundle.sig")).unwrap();
+    std::fs::write(&path, &kept).unwrap();
+    std::fs::write(&path, kept.replacen("rows_per_day = 12_000_000", "rows_per_day = 1", 1)).unwrap();
     let (code, said) = verify("policy", "policies", &[]);
     assert!(code == 6 && said.contains("the entry names the bundle"), "{said}");
 }

@@ -90,13 +90,15 @@ It takes no key of the gateway: the secret behind the commitments is in the reco
 EXIT CODES
   0 有效, proven · 1 a file cannot be read · 6 无效, another record, another key, or not signed by the witnesses that the trust file asks for")]
     Record(record::RecordArgs),
-    /// A policy bundle: it is the one under which an exchange was decided.
+    /// A policy bundle: it is the one that an entry names, and these officers signed it.
     #[command(after_help = "EXAMPLES
   shuguan verify policy policies --receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
 
+Whose the signatures in its `bundle.sig` are the authorities (`ca`) of the trust file say. That the bundle came into force a receipt of the `policy` entry shows.
+
 EXIT CODES
   0 有效, proven · 1 a file cannot be read · 2 the entry names no bundle
-  6 无效, another bundle, one that was offered and refused, or not signed by the witnesses that the trust file asks for")]
+  6 无效, another bundle, other files than were signed, one that was offered and refused, or not signed by the witnesses that the trust file asks for")]
     Policy(policy::PolicyArgs),
     /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them; or every file of an exported log.
     ///
