@@ -2,19 +2,21 @@
 //!
 //! Takes a folder of receipts (`*.tlog-proof`; in a drop folder `*.ack`) and push states, a trust file, and the log: a journal or a copy of one, which is verified whole, or the gateway's
 //! list of the partner's own exchanges, in which every entry is proved by itself. Names each exchange that is missing on either side, doubled, refused, not
-//! answered, not relayed. A receipt that the log does not bear out, and a number of the partner's exchanges that the list lacks, are no differences but proofs against
+//! answered, not relayed, and what was refused before there was an exchange. A receipt that the log does not bear out, and a number of the partner's exchanges that the list lacks, are no differences but proofs against
 //! the gateway, and a log that ends before a receipt is an older copy or a cut one: code 6.
 
 mod difference;
 mod folder;
 mod logged;
 mod numbers;
+mod refusals;
 
 use std::path::PathBuf;
 
 use self::difference::{Batch, Named, What, compare};
 use self::folder::Folder;
 use self::logged::{Log, of_journal, of_server};
+use self::refusals::Tally;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::client::deliver::load_trust;
@@ -38,6 +40,8 @@ WHAT IT NAMES
                  NAME.(16 digits).shuguan-push is of a file whose name another took since, or that was sent as something else since: remove it when you know
   doubled        one file under two exchanges
   refused        the gateway refused it
+  turned-away    requests in our name that were refused before there was an exchange, by code, with how many and from when to when: bad-signature ×16. Of
+                 those that we did not send somebody else knows our certificate, or repeats what we sent (replayed)
   not-relayed    accepted, not in the registry yet
   contradicted   a receipt that the log does not bear out: the log was changed, or cut
   withheld       the exchanges of a partner are numbered 1, 2, 3 …; the list lacks these numbers: something was sealed in our name and is kept from us
@@ -156,7 +160,11 @@ fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Out
                 |(first, last)| format!("{first}..{last}"),
             ),
             or_dash(one.file.as_ref()),
-            one.batch.as_ref().map_or_else(|| "-".into(), Batch::shown),
+            one.batch
+                .as_ref()
+                .map(Batch::shown)
+                .or_else(|| one.tally.as_ref().map(Tally::shown))
+                .unwrap_or_else(|| "-".into()),
         ]
     });
     output.rows(

@@ -10,6 +10,7 @@ use shuguan_ledger::time;
 
 use super::folder::{Folder, Own};
 use super::logged::{Fate, Log};
+use super::refusals::Tally;
 use crate::client::state::{ENDING, PushState};
 
 /// What is named.
@@ -23,6 +24,7 @@ pub(super) enum What {
     Unanswered,
     Doubled,
     Refused,
+    TurnedAway,
     Discarded,
     NotRelayed,
 }
@@ -37,6 +39,7 @@ impl What {
             Self::Unanswered => "无应答",
             Self::Doubled => "重复报送",
             Self::Refused => "被拒绝",
+            Self::TurnedAway => "请求被拒",
             Self::Discarded => "已放弃入库",
             Self::NotRelayed => "未入库",
         }
@@ -51,6 +54,7 @@ impl What {
             Self::Unanswered => "unanswered",
             Self::Doubled => "doubled",
             Self::Refused => "refused",
+            Self::TurnedAway => "turned-away",
             Self::Discarded => "discarded",
             Self::NotRelayed => "not-relayed",
         }
@@ -80,6 +84,9 @@ pub(super) struct Named {
     /// By which a batch without a receipt and a file without an answer are told to be one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(super) batch: Option<Batch>,
+    /// Of refusals that name no exchange.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(super) tally: Option<Tally>,
 }
 
 /// What was pushed.
@@ -103,6 +110,7 @@ impl Named {
             code: None,
             numbers: None,
             batch: None,
+            tally: None,
         }
     }
 }
@@ -165,6 +173,11 @@ pub(super) fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
     named.extend(log.numbers.missing().into_iter().map(|missing| Named {
         numbers: Some((*missing.start(), *missing.end())),
         ..Named::only(What::Withheld)
+    }));
+    named.extend(log.refusals.by_code().map(|(code, tally)| Named {
+        code: Some(code.clone()),
+        tally: Some(tally.clone()),
+        ..Named::only(What::TurnedAway)
     }));
     let states = folder.states.iter();
     let answered: HashMap<&str, &str> = states

@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 
 use super::ReconcileArgs;
 use super::numbers::Numbers;
+use super::refusals::Refusals;
 use crate::chain::Chain;
 use crate::client::{Client, ClientSettings, Listener};
 use crate::command::config;
@@ -68,6 +69,8 @@ pub(super) struct Log {
     pub(super) exchanges: BTreeMap<String, Logged>,
     /// The numbers that they have.
     pub(super) numbers: Numbers,
+    /// What was refused without one.
+    pub(super) refusals: Refusals,
     /// Whether it is the log itself, which was verified from its first entry to its last.
     pub(super) whole: bool,
     /// Entries that the log alone vouches for, when the trust file asks for witnesses: of the whole log, or of those that the gateway listed.
@@ -107,6 +110,7 @@ pub(super) fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Resu
     let resting = resting.map_err(|fault| unreadable(journal).because(Chain(&fault)))?;
     let reader = &resting.reader;
     let (mut exchanges, mut numbers, mut edge) = (BTreeMap::new(), Numbers::default(), Edge::empty());
+    let mut refusals = Refusals::default();
     while edge.size() < proven.size {
         let left = u32::try_from(proven.size - edge.size()).unwrap_or(u32::MAX);
         let leaves = reader.entries(edge.size(), left);
@@ -119,6 +123,7 @@ pub(super) fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Resu
             let (index, hash) = (edge.size(), leaf_hash(&bytes));
             edge.append(hash);
             numbers.take(index, &leaf, partner);
+            refusals.take(&leaf, partner);
             take(&mut exchanges, index, hash, leaf, partner);
         }
     }
@@ -129,6 +134,7 @@ pub(super) fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Resu
         size: proven.size,
         exchanges,
         numbers,
+        refusals,
         whole: true,
         unwitnessed: 0,
     })
@@ -224,6 +230,7 @@ impl Log {
             size: 0,
             exchanges: BTreeMap::new(),
             numbers: Numbers::default(),
+            refusals: Refusals::default(),
             whole: false,
             unwitnessed: 0,
         }
@@ -239,6 +246,7 @@ impl Log {
             self.size = self.size.max(proven.checkpoint.size);
             self.unwitnessed += u64::from(proven.witnessed.quorum == Quorum::Missing);
             self.numbers.take(proven.index, &proven.leaf, partner);
+            self.refusals.take(&proven.leaf, partner);
             let (index, hash) = (proven.index, proven.leaf_hash);
             take(&mut self.exchanges, index, hash, proven.leaf, partner);
         }

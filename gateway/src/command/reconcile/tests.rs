@@ -21,6 +21,7 @@ use super::difference::{What, compare};
 use super::folder::{Folder, Own};
 use super::logged::{Log, Logged, of_journal, reread, take};
 use super::numbers::Numbers;
+use super::refusals::Refusals;
 use crate::client::state::{Done, PushState, Stamp, Standing};
 use crate::clock::Clock;
 use crate::command::exit::Exit;
@@ -80,6 +81,7 @@ fn log(leaves: Vec<(u64, u8, Leaf)>, size: u64) -> Log {
         size,
         exchanges,
         numbers: Numbers::default(),
+        refusals: Refusals::default(),
         whole: true,
         unwitnessed: 0,
     }
@@ -298,6 +300,36 @@ fn one_file_under_two_exchanges_is_doubled_and_one_without_an_answer_is_unanswer
         named(&folder, &log(Vec::new(), 1)),
         expected.map(|(what, id)| (what, id.to_owned()))
     );
+}
+
+#[test]
+fn what_was_refused_without_an_exchange_is_named_by_its_code_with_count_and_times() {
+    let mut log = log(vec![(1, 1, push("a", "ours")), (2, 2, relayed("a"))], 4);
+    let refusal = RefusalEvent {
+        x: None,
+        p: "ours".into(),
+        code: "replayed".into(),
+        at: "admit".into(),
+        rec: None,
+        ds: None,
+        pur: None,
+        bun: None,
+        cnt: Some(2),
+        qua: None,
+        req: None,
+        ask: None,
+        abs: None,
+    };
+    log.refusals.take(&leaf(Event::Refusal(refusal)), "ours");
+    let folder = Folder {
+        receipts: vec![own(1, 1, push("a", "ours"))],
+        ..Folder::default()
+    };
+    let found = serde_json::to_value(compare(&folder, &log, "ours")).unwrap();
+    let at = "1970-01-01T00:00:00.000000Z";
+    let expected =
+        serde_json::json!([{ "what": "turned-away", "code": "replayed", "count": 2, "first": at, "last": at }]);
+    assert_eq!(found, expected);
 }
 
 #[test]
