@@ -114,7 +114,7 @@ EXIT CODES
 A volume's folder holds its own entries, and of those before it the hashes: they are under the same root, and what they say is not proved by it.
 
 Entries that the witnesses have not signed yet are the log's own word, whatever their times say: the first line tells up to where it is proved
-(--format json: `proven-in-part`, `witnessed`, `unwitnessed`).
+(--format json: `proven-in-part`, `witnessed`, `unwitnessed`). So it does of entries that were lost at a recovery (`proven-in-part`, `lost`, `succeeded`).
 
 The journal is opened read-only; the gateway may go on running.
 

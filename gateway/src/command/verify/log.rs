@@ -160,11 +160,69 @@ pub(super) fn in_part(report: &LogReport) -> Option<u64> {
     (report.quorum == Quorum::Met && seen < report.checkpoint.size).then_some(seen)
 }
 
+/// Entries of logs before this one that are lost: a later leaf stands at the index of each, and what stood there is not proved. An index counts once, also where a
+/// successor lost its own end with what stood for lost ones there.
+pub(super) fn lost(report: &LogReport) -> u64 {
+    let mut gaps: Vec<(u64, u64)> = report.succeeded.iter().map(|one| (one.kept, one.size)).collect();
+    gaps.sort_unstable();
+    let (mut lost, mut known) = (0_u64, 0);
+    for (kept, size) in gaps {
+        lost = lost.saturating_add(size.saturating_sub(kept.max(known)));
+        known = known.max(size);
+    }
+    lost
+}
+
+/// The verdict: that of the signatures, and no log is proven whole of which entries are lost.
+pub(super) fn verdict_of(report: &LogReport) -> &'static str {
+    match report.verdict() {
+        "proven" if lost(report) > 0 => "proven-in-part",
+        verdict => verdict,
+    }
+}
+
+/// The first line: what is not proved of it comes before what is.
+fn first_line(report: &LogReport, sentence: &str) -> String {
+    let lost = match lost(report) {
+        0 => String::new(),
+        1 => ", and 1 entry was lost at a recovery".into(),
+        lost => format!(", and {lost} entries were lost at a recovery"),
+    };
+    match in_part(report) {
+        Some(seen) => format!(
+            "有效  valid up to entry {}, and behind it the log speaks alone{lost}: {sentence}",
+            seen.saturating_sub(1)
+        ),
+        None if report.quorum != Quorum::Missing && !lost.is_empty() => {
+            format!("有效  valid in what is there{lost}: {sentence}")
+        }
+        None => headline(report.quorum, sentence),
+    }
+}
+
+/// What is said of the entries: those that stand for lost ones are none of which anything was kept.
+fn holds(report: &LogReport) -> String {
+    let size = report.checkpoint.size;
+    let which = match report.hashed {
+        0 => format!("{size} entries"),
+        hashed => format!("the entries {hashed} to {} of the tree", size.saturating_sub(1)),
+    };
+    let others = match lost(report) {
+        0 => ", none".into(),
+        lost => format!("; {lost} entries of the logs before it are lost, and of the others none was"),
+    };
+    format!(
+        "the log `{}` holds {which}{others} changed, dropped, inserted or reordered since they were signed",
+        report.checkpoint.origin
+    )
+}
+
 /// What holds, and what is not proved.
 pub(super) fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u64, u64)>, output: &Output) {
     let (origin, size) = (&report.checkpoint.origin, report.checkpoint.size);
+    let sentence = format!("{}; {}", holds(report), log_seen_by(report, trust));
     let document = json!({
-        "verdict": report.verdict(), "witnessed": report.witnessed.as_ref().map(|(size, _)| size),
+        "verdict": verdict_of(report), "sentence": sentence, "lost": lost(report), "witnessed": report.witnessed.as_ref().map(|(size, _)| size),
         "unwitnessed": report.unwitnessed(), "unwitnessed_since": report.unwitnessed_since.map(time::format),
         "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
         "checkpoints": report.checkpoints, "kinds": report.kinds, "partners": report.partners, "waiting": report.waiting, "receipts": receipts,
@@ -182,22 +240,7 @@ pub(super) fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files
         return;
     }
     let hashed = report.hashed;
-    let which = if hashed == 0 {
-        format!("{size} entries")
-    } else {
-        format!("the entries {hashed} to {} of the tree", size.saturating_sub(1))
-    };
-    let sentence = format!(
-        "the log `{origin}` holds {which}, none changed, dropped, inserted or reordered since they were signed; {}",
-        log_seen_by(report, trust)
-    );
-    output.line(match in_part(report) {
-        Some(seen) => format!(
-            "有效  valid up to entry {}, and behind it the log speaks alone: {sentence}",
-            seen.saturating_sub(1)
-        ),
-        None => headline(report.quorum, &sentence),
-    });
+    output.line(first_line(report, &sentence));
     if let Some((from, to)) = report.span {
         output.line(format!("      from {} to {}", time::format(from), time::format(to)));
     }

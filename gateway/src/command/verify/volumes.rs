@@ -10,7 +10,7 @@ use shuguan_ledger::audit::LogReport;
 use shuguan_ledger::leaf::Digest;
 use shuguan_ledger::trust::{Quorum, Trust};
 
-use super::log::{Kept, expected, folder_fault, in_part, show_log};
+use super::log::{Kept, expected, folder_fault, in_part, lost, show_log, verdict_of};
 use super::{exit, folder, not_proven};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
@@ -89,11 +89,11 @@ fn show(reports: &[(&Path, LogReport)], output: &Output) -> Exit {
     let volumes = reports.iter().map(|(path, report)| {
         json!({
             "folder": path.display().to_string(), "origin": report.checkpoint.origin, "size": report.checkpoint.size,
-            "hashed": report.hashed, "verdict": report.verdict(),
+            "hashed": report.hashed, "verdict": verdict_of(report), "lost": lost(report),
         })
     });
     // The worst of them is that of all.
-    let of = |verdict: &&str| reports.iter().any(|(_, report)| report.verdict() == *verdict);
+    let of = |verdict: &&str| reports.iter().any(|(_, report)| verdict_of(report) == *verdict);
     let verdict = ["quorum-missing", "proven-in-part"].into_iter().find(of);
     let verdict = verdict.unwrap_or("proven");
     let document = json!({ "verdict": verdict, "volumes": volumes.collect::<Vec<_>>() });
@@ -114,8 +114,13 @@ fn show(reports: &[(&Path, LogReport)], output: &Output) -> Exit {
         0 => "有效  valid",
         _ => "有效  valid up to where witnesses saw each",
     };
+    // The newest names every loss before it.
+    let losses = match reports.iter().map(|(_, report)| lost(report)).max() {
+        None | Some(0) => String::new(),
+        Some(lost) => format!(", and {lost} entries were lost at a recovery"),
+    };
     output.line(format!(
-        "{}: {} follow each other; each names the next with its key, and the next its end",
+        "{}{losses}: {} follow each other; each names the next with its key, and the next its end",
         if missing {
             "无效  not proven: the log says so alone"
         } else {
