@@ -23,6 +23,7 @@ mod opening;
 mod policy;
 mod receipt;
 mod record;
+mod sentence;
 mod volumes;
 
 pub use journal::{ReadLog, read_log};

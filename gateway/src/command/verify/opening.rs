@@ -13,12 +13,13 @@ use shuguan_adapters::layout::Layout;
 use shuguan_ledger::leaf::{Event, Leaf, PullEvent, PushEvent};
 use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::tree::Hash;
-use shuguan_ledger::trust::{Quorum, Trust};
+use shuguan_ledger::trust::Trust;
 use shuguan_policies::{Bundle, KeyRing, Plan};
 use uuid::Uuid;
 
-use super::receipt::{sentence, show_receipt};
-use super::{exit, not_proven, seen_by, witnesses_json};
+use super::receipt::show_receipt;
+use super::sentence::sentence;
+use super::{exit, headline, not_proven, seen_by, witnesses_json};
 use crate::client::deliver::detect;
 use crate::clock;
 use crate::command::exit::{Exit, Failure};
@@ -361,10 +362,10 @@ fn show((proven, trust): (&Proven, &Trust), columns: &[Shown<'_>], leaf: SealedC
         count(Standing::Withheld),
         count(Standing::Differs),
     );
-    let seen_by = seen_by(&proven.witnessed, trust);
+    let (entry, seen_by) = (sentence(proven), seen_by(&proven.witnessed, trust));
     let document = json!({
         "verdict": match (differs, proved) { (0, 0) => "nothing-shown", (0, _) => proven.witnessed.verdict(), _ => "disproven" },
-        "sentence": format!("{}; {seen_by}", sentence(proven)), "witnesses": witnesses_json(&proven.witnessed),
+        "sentence": format!("{entry}; {seen_by}"), "witnesses": witnesses_json(&proven.witnessed),
         "exchange": leaf.exchange, "proved": proved, "withheld": withheld, "differing": differs,
         "columns": columns.iter().map(|column| json!({
             "name": column.name, "type": column.form, "operator": column.operator,
@@ -380,12 +381,11 @@ fn show((proven, trust): (&Proven, &Trust), columns: &[Shown<'_>], leaf: SealedC
     );
     output.line(match (differs, proven.witnessed.quorum) {
         (0, _) if proved == 0 => format!(
-            "无效  not proven: no values are shown, so none of the {} columns is proved; they are under this entry (add --feed FILE or --content FILE, or take a package)",
+            "无效  not proven: no values are shown, so none of the {} columns is proved; they are under this entry (add --feed FILE or --content FILE, or take a package): {entry}",
             leaf.count
         ),
-        (0, Quorum::NotAsked | Quorum::Met) => format!("有效  valid: {found}; {seen_by}"),
-        (0, Quorum::Missing) => format!("无效  not proven: the log says so alone: {found}; {seen_by}"),
-        _ => format!("无效  not valid: {differs} columns hold other values than were sealed"),
+        (0, quorum) => headline(quorum, &format!("{entry}; {found}; {seen_by}")),
+        _ => format!("无效  not valid: {differs} columns hold other values than were sealed: {entry}"),
     });
     show_columns(columns, output);
 }

@@ -14,7 +14,7 @@ use shuguan_ledger::trust::Trust;
 use shuguan_policies::envelope::Statement;
 use shuguan_policies::{Bundle, PolicySet};
 
-use super::receipt::sentence;
+use super::sentence::sentence;
 use super::{exit, headline, not_proven, read_receipt, seen_by};
 use crate::bundle::{Signer, digest_of, signed};
 use crate::chain::Chain;

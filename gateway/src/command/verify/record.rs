@@ -17,7 +17,7 @@ use shuguan_ledger::time;
 use shuguan_ledger::trust::Trust;
 use x509_parser::pem::Pem;
 
-use super::receipt::sentence;
+use super::sentence::sentence;
 use super::{exit, headline, not_proven, read_receipt, seen_by};
 use crate::chain::Chain;
 use crate::command::exit::{Exit, Failure};
