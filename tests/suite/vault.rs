@@ -210,7 +210,7 @@ fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
     let (code, said) = verify("record", "record.json", &[]);
     assert!(code == 0 && said.starts_with("有效"), "{said}");
     assert!(
-        said.contains("byte for byte") && said.contains("give the sender's message certificate"),
+        said.contains("member for member") && said.contains("give the sender's message certificate"),
         "{said}"
     );
     let theirs = format!("partners/{POLICE}/message.pem");
@@ -253,6 +253,26 @@ fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
         record["message-key"].as_str().unwrap().starts_with("sha256:"),
         "{record}"
     );
+    // Byte for byte is the record as it is sealed, without the blanks that it was written with.
+    std::fs::write(gateway.path("edited.json"), record.to_string()).unwrap();
+    let (code, said) = verify("record", "edited.json", &[]);
+    assert!(code == 0 && said.contains("byte for byte"), "{said}");
+    // Of a member that stands twice a person may read the other one, and the document around a record may speak of another exchange.
+    let twice = record.to_string().replacen('{', r#"{"suite":"none","#, 1);
+    let around = |exchange: &str| serde_json::json!({ "exchange": exchange, "record": record }).to_string();
+    for (text, code, says) in [
+        (twice, 6, "the member `suite` stands twice"),
+        (
+            around("0199a3c4-0000-7000-8000-000000000000"),
+            6,
+            "names the exchange 0199a3c4",
+        ),
+        (around(&exchange), 0, "member for member"),
+    ] {
+        std::fs::write(gateway.path("edited.json"), text).unwrap();
+        let (ended, said) = verify("record", "edited.json", &[]);
+        assert!(ended == code && said.contains(says), "{said}");
+    }
     let month = record["vault-key"].as_str().unwrap();
     assert!(gateway.path(&format!("keys/kek/{month}.key")).is_file(), "{month}");
     for member in record.as_object().unwrap().keys() {

@@ -19,6 +19,7 @@ mod folder;
 mod journal;
 mod keys;
 mod log;
+mod once;
 mod opening;
 mod policy;
 mod receipt;
