@@ -54,8 +54,8 @@ fn each_difference_between_receipts_and_log_is_named() {
         eventually("everything is settled", 20, || reconcile(&gateway, &log).0 == 0);
         let (code, named, document) = reconcile(&gateway, &server);
         assert_eq!(
-            (code, named, document["complete"].as_bool()),
-            (0, names(&[]), Some(true))
+            (code, named, document["complete"].as_bool(), &document["verdict"]),
+            (0, names(&[]), Some(true), &"proven".into())
         );
         assert_eq!(reconcile(&gateway, &log).2["complete"], true);
 

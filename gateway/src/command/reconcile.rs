@@ -10,13 +10,15 @@ mod folder;
 mod logged;
 mod numbers;
 mod refusals;
+mod verdict;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use self::difference::{Batch, Named, What, compare};
 use self::folder::Folder;
 use self::logged::{Log, of_journal, of_server};
 use self::refusals::Tally;
+use self::verdict::Verdict;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::client::deliver::load_trust;
@@ -53,6 +55,13 @@ Each entry of the list of `--server` is proved by itself, and the numbers show t
 gateway's word: its leaf says what became of the rows, which no partner is told; an auditor may show it. What is newer than that shows with the
 next receipt; the whole log (`--log`) shows it at once.
 
+VERDICTS (--format json)
+  proven             every receipt is borne out; `items` has the differences
+  proven-in-part     the same, up to where the witnesses signed the log, or where its list has numbers
+  quorum-missing     entries of the gateway's list that the witnesses of the trust file have not signed
+  older-than-known   the log given ends before a receipt
+  disproven          something is contradicted or withheld, or a file or the log is not proven (`unproven`, or `why` and `file`)
+
 EXIT CODES
   0 nothing to name · 1 a file cannot be read · 3 refused · 4 not reached · 5 something is named · 6 a receipt or the log is not proven"
 )]
@@ -85,28 +94,23 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
     let log = match &args.log {
         Some(journal) => match of_journal(journal, &trust, &partner, output)? {
             Ok(log) => log,
-            Err(why) => return Ok(not_proven(&why, output)),
+            Err(why) => return Ok(not_proven(&why, Some(journal), output)),
         },
         None => match of_server(args, &trust, &partner)? {
             Ok(log) => log,
-            Err(why) => return Ok(not_proven(&why, output)),
+            Err(why) => return Ok(not_proven(&why, None, output)),
         },
     };
     let named = compare(&folder, &log, &partner);
-    show(&folder, &log, &partner, &named, output);
-    // In a list each entry may stand in a history of its own, unless witnesses saw it; of a whole log the newest entries always wait for them.
-    let unseen = !log.whole && log.unwitnessed > 0;
-    Ok(match named.first() {
-        _ if unseen || !folder.unproven.is_empty() => Exit::NotProven,
-        Some(first) if first.what.is_against_the_log() => Exit::NotProven,
-        Some(_) => Exit::Partial,
-        None => Exit::Done,
-    })
+    let verdict = Verdict::of(&folder, &log, &named);
+    show((&folder, &log), (verdict, &partner), &named, output);
+    Ok(verdict.exit(&named))
 }
 
-fn not_proven(why: &str, output: &Output) -> Exit {
+fn not_proven(why: &str, log: Option<&Path>, output: &Output) -> Exit {
     if output.is_json() {
-        let document = serde_json::json!({ "verdict": "disproven", "why": why });
+        let file = log.map(|log| log.display().to_string());
+        let document = serde_json::json!({ "verdict": "disproven", "why": why, "file": file });
         output.json("shuguan.reconcile.v1", &document);
     } else {
         output.line(format!("无效  the log is not proven: {why}"));
@@ -132,18 +136,26 @@ fn partner(args: &ReconcileArgs, folder: &Folder) -> Result<String, Failure> {
     }
 }
 
-fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Output) {
+fn show((folder, log): (&Folder, &Log), (verdict, partner): (Verdict, &str), named: &[Named], output: &Output) {
     let older = named.iter().any(|one| one.what == What::OlderThanKnown);
     let complete = log.is_complete() && !older;
+    let sentence = verdict.sentence(folder, log, (partner, named));
     if output.is_json() {
         let document = serde_json::json!({
-            "partner": partner, "receipts": folder.of(partner), "unwitnessed": log.unwitnessed, "states": folder.states.len(),
+            "verdict": verdict.name(), "sentence": sentence, "partner": partner, "receipts": folder.of(partner), "unwitnessed": log.unwitnessed, "states": folder.states.len(),
             "logged": log.exchanges.len(), "size": log.size, "complete": complete,
             "unproven": folder.unproven.iter().map(|(file, why)| serde_json::json!({ "file": file, "why": why })).collect::<Vec<_>>(),
             "items": named,
         });
         output.json("shuguan.reconcile.v1", &document);
         return;
+    }
+    // A program that reads the rows finds nothing but rows.
+    let headline = verdict.headline(&sentence);
+    if output.is_aligned() {
+        output.line(headline);
+    } else {
+        output.note(headline);
     }
     for (file, why) in &folder.unproven {
         output.line(format!("无效  {file}: {why}"));

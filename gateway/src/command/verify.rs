@@ -7,11 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::time;
 use shuguan_ledger::trust::{Quorum, Trust, Witnessed};
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use crate::chain::Chain;
 use crate::client::deliver::load_trust;
 
 pub(super) mod consistency;
@@ -232,22 +234,44 @@ fn believed(path: &Path) -> Result<Trust, Failure> {
     Ok(trust)
 }
 
-/// The text of a receipt, bounded.
+/// The text of a receipt, bounded, for who has no verdict to give.
 pub(super) fn read_receipt(file: &Path) -> Result<String, Failure> {
-    read_bounded(file, RECEIPT_BYTES_MAX, "receipt")
+    bounded(file, RECEIPT_BYTES_MAX, "receipt")?.map_err(|why| Failure::local(format!("`{}`: {why}", file.display())))
 }
 
-/// The text of a file that has no more bytes than the longest of its kind.
-fn read_bounded(file: &Path, bytes_max: u64, kind: &str) -> Result<String, Failure> {
+/// The text of a file that has no more bytes than the longest of its kind; the inner error: it has more.
+fn bounded(file: &Path, bytes_max: u64, kind: &str) -> Result<Result<String, String>, Failure> {
     let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
     let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
     if bytes > bytes_max {
-        return Err(Failure::local(format!("`{}` is no {kind}", file.display()))
-            .because(format!("{bytes} bytes are more than the longest {kind} has")));
+        return Ok(Err(format!(
+            "it is no {kind}: {bytes} bytes are more than the longest {kind} has"
+        )));
     }
     let bytes = std::fs::read(file).map_err(unreadable)?;
     // It is ASCII but for the dashes of signatures; a replacement character makes it fail to verify, as any other change does.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(Ok(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The receipt of a file; the inner error: why it is none.
+fn parsed(file: &Path) -> Result<Result<Receipt, String>, Failure> {
+    let text = match bounded(file, RECEIPT_BYTES_MAX, "receipt")? {
+        Ok(text) => text,
+        Err(why) => return Ok(Err(why)),
+    };
+    Ok(Receipt::parse(&text).map_err(|error| Chain(&error).to_string()))
+}
+
+/// A receipt and what it proves; the inner error: why it proves nothing.
+pub(super) fn prove(file: &Path, trust: &Trust) -> Result<Result<(Proven, Receipt), String>, Failure> {
+    let receipt = match parsed(file)? {
+        Ok(receipt) => receipt,
+        Err(why) => return Ok(Err(why)),
+    };
+    Ok(match receipt.verify(trust) {
+        Ok(proven) => Ok((proven, receipt)),
+        Err(error) => Err(Chain(&error).to_string()),
+    })
 }
 
 /// What is only the log's word is not proven to who asks for witnesses.
@@ -297,18 +321,39 @@ fn headline(quorum: Quorum, sentence: &str) -> String {
     }
 }
 
-/// The verdict that something is not so.
-fn not_proven(output: &Output, why: &str, index: Option<u64>) -> Exit {
-    verdict(output, "disproven", why, index)
+/// What a verdict is about.
+#[derive(Clone, Copy, Debug)]
+struct At<'f> {
+    file: &'f Path,
+    /// The first entry that is not proven, in a log.
+    index: Option<u64>,
 }
 
-/// A verdict other than `proven`: `disproven`, `incomplete`.
-fn verdict(output: &Output, verdict: &str, why: &str, index: Option<u64>) -> Exit {
-    let document = json!({ "verdict": verdict, "why": why, "index": index });
+impl<'f> At<'f> {
+    fn file(file: &'f Path) -> Self {
+        Self { file, index: None }
+    }
+
+    fn entry(file: &'f Path, index: u64) -> Self {
+        Self {
+            file,
+            index: Some(index),
+        }
+    }
+}
+
+/// The verdict that something is not so.
+fn not_proven(output: &Output, why: &str, at: At<'_>) -> Exit {
+    verdict(output, "disproven", why, at)
+}
+
+/// A verdict other than `proven`: `disproven`, `incomplete`, `older-than-known`.
+fn verdict(output: &Output, verdict: &str, why: &str, at: At<'_>) -> Exit {
+    let document = json!({ "verdict": verdict, "why": why, "index": at.index, "file": at.file.display().to_string() });
     if output.document("shuguan.verdict.v1", &document) {
         return Exit::NotProven;
     }
-    output.line(match index {
+    output.line(match at.index {
         Some(index) => format!("无效  not valid: entry {index} and what follows are not proven: {why}"),
         None => format!("无效  not valid: {why}"),
     });

@@ -59,11 +59,6 @@ impl What {
             Self::NotRelayed => "not-relayed",
         }
     }
-
-    /// Whether it speaks against the log, or leaves open whether it does: no difference that pushing again or waiting settles.
-    pub(super) fn is_against_the_log(self) -> bool {
-        matches!(self, Self::Contradicted | Self::Withheld | Self::OlderThanKnown)
-    }
 }
 
 /// One difference.

@@ -22,6 +22,7 @@ use super::folder::{Folder, Own};
 use super::logged::{Log, Logged, of_journal, reread, take};
 use super::numbers::Numbers;
 use super::refusals::Refusals;
+use super::verdict::Verdict;
 use crate::client::state::{Done, PushState, Stamp, Standing};
 use crate::clock::Clock;
 use crate::command::exit::Exit;
@@ -130,6 +131,46 @@ fn named(folder: &Folder, log: &Log) -> Vec<(What, String)> {
         .collect()
 }
 
+fn judged(folder: &Folder, log: &Log) -> (Verdict, Exit) {
+    let named = compare(folder, log, "ours");
+    let verdict = Verdict::of(folder, log, &named);
+    (verdict, verdict.exit(&named))
+}
+
+#[test]
+fn a_verdict_is_no_better_than_the_worst_that_is_found() {
+    let settled = || vec![(1, 1, push("a", "ours")), (2, 2, relayed("a"))];
+    let folder = |hash: u8| Folder {
+        receipts: vec![own(1, hash, push("a", "ours"))],
+        ..Folder::default()
+    };
+    let whole = log(settled(), 3);
+    assert_eq!(judged(&folder(1), &whole), (Verdict::Proven, Exit::Done));
+    assert_eq!(judged(&folder(9), &whole), (Verdict::Disproven, Exit::NotProven));
+    assert_eq!(judged(&Folder::default(), &whole), (Verdict::Proven, Exit::Partial));
+    let unproven = Folder {
+        unproven: vec![("b.tlog-proof".into(), "not a receipt".into())],
+        ..folder(1)
+    };
+    assert_eq!(judged(&unproven, &whole), (Verdict::Disproven, Exit::NotProven));
+    let unseen = |whole: bool| Log {
+        unwitnessed: 1,
+        whole,
+        ..log(settled(), 3)
+    };
+    assert_eq!(judged(&folder(1), &unseen(true)), (Verdict::ProvenInPart, Exit::Done));
+    assert_eq!(
+        judged(&folder(1), &unseen(false)),
+        (Verdict::QuorumMissing, Exit::NotProven)
+    );
+    // A list whose entries have no numbers may lack some.
+    let list = Log {
+        whole: false,
+        ..log(settled(), 3)
+    };
+    assert_eq!(judged(&folder(1), &list), (Verdict::ProvenInPart, Exit::Done));
+}
+
 #[test]
 fn what_agrees_and_is_settled_is_not_named() {
     let log = log(
@@ -235,7 +276,7 @@ fn a_log_that_ends_before_a_receipt_is_an_older_copy_or_a_cut_one_and_is_named()
             ..Folder::default()
         };
         assert!(named(&folder, &log).contains(&(What::OlderThanKnown, exchange.to_owned())));
-        assert!(compare(&folder, &log, "ours")[0].what.is_against_the_log());
+        assert_eq!(judged(&folder, &log), (Verdict::OlderThanKnown, Exit::NotProven));
     }
 }
 

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use shuguan_ledger::audit::LogReport;
 use shuguan_ledger::exported::CHECKPOINT;
-use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::time;
 use shuguan_ledger::trust::{Quorum, Trust};
 
@@ -17,7 +16,10 @@ use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
 use super::folder::FolderFault;
 use super::journal::{Expected, ReadLog};
-use super::{exit, folder, headline, journal, not_proven, read_receipt, verdict, volumes, witnesses, witnesses_json};
+use super::{
+    At, RECEIPT_BYTES_MAX, bounded, exit, folder, headline, journal, not_proven, prove, verdict, volumes, witnesses,
+    witnesses_json,
+};
 use crate::chain::Chain;
 use crate::hex::hex;
 
@@ -48,13 +50,24 @@ fn journal_or_folder(
     if !journal.is_file() {
         return Err(Failure::local(place()).because("there is no such file"));
     }
-    match journal::compare_log(&config::journal_at(journal)?, trust, &expected(kept, trust)?, output) {
+    let expected = match expected(kept, trust)? {
+        Ok(expected) => expected,
+        Err((file, why)) => return Ok(not_proven(output, &why, At::file(file))),
+    };
+    match journal::compare_log(&config::journal_at(journal)?, trust, &expected, output) {
         Ok(mut report) => {
+            if let Some(signed) = expected.beyond(report.checkpoint.size) {
+                return Ok(older_than_known(journal, report.checkpoint.size, signed, output));
+            }
             report.quorum = report.witnessed_within(within_us);
             show_log(&report, trust, kept.receipts.len(), None, output);
             Ok(exit(report.quorum))
         }
-        Err(ReadLog::Fault(fault)) => Ok(not_proven(output, &Chain(&fault).to_string(), Some(fault.index()))),
+        Err(ReadLog::Fault(fault)) => Ok(not_proven(
+            output,
+            &Chain(&fault).to_string(),
+            At::entry(journal, fault.index()),
+        )),
         Err(ReadLog::Unreadable(error)) => Err(Failure::local(place())
             .because(error)
             .then("name the journal's SQLite file, or a copy of it with its -wal file")),
@@ -70,8 +83,15 @@ fn exported(
     (kept, within_us): (&Kept<'_>, i64),
     output: &Output,
 ) -> Result<Exit, Failure> {
-    match folder::read(folder, trust, &expected(kept, trust)?, output) {
+    let expected = match expected(kept, trust)? {
+        Ok(expected) => expected,
+        Err((file, why)) => return Ok(not_proven(output, &why, At::file(file))),
+    };
+    match folder::read(folder, trust, &expected, output) {
         Ok(mut report) => {
+            if let Some(signed) = expected.beyond(report.log.checkpoint.size) {
+                return Ok(older_than_known(folder, report.log.checkpoint.size, signed, output));
+            }
             report.log.quorum = report.log.witnessed_within(within_us);
             show_log(
                 &report.log,
@@ -86,6 +106,14 @@ fn exported(
     }
 }
 
+/// What is said of a log that holds together and has fewer entries than somebody was shown: nothing in it tells an older copy from one whose end was cut off.
+fn older_than_known(log: &Path, found: u64, signed: u64, output: &Output) -> Exit {
+    let why = format!("the log has {found} entries, and what was kept of it signs {signed}: the end is missing");
+    let exit = verdict(output, "older-than-known", &why, At::entry(log, found));
+    output.note("next: verify a newer copy; if the newest there is ends before it too, its end was cut off, and the receipt or checkpoint proves it");
+    exit
+}
+
 /// What is said of a folder that does not verify.
 pub(super) fn folder_fault(fault: FolderFault, folder: &Path, output: &Output) -> Result<Exit, Failure> {
     match fault {
@@ -97,10 +125,26 @@ pub(super) fn folder_fault(fault: FolderFault, folder: &Path, output: &Output) -
         fault @ FolderFault::Unreadable { .. } => {
             Err(Failure::local(format!("cannot read `{}`", folder.display())).because(Chain(&fault)))
         }
-        fault @ FolderFault::Absent { .. } => {
-            Ok(verdict(output, "incomplete", &Chain(&fault).to_string(), fault.index()))
+        fault => {
+            let kind = match fault {
+                FolderFault::Absent { .. } => "incomplete",
+                _ => "disproven",
+            };
+            let file = named(&fault).map_or_else(|| folder.to_owned(), |path| folder.join(path));
+            let (file, index) = (file.as_path(), fault.index());
+            Ok(verdict(output, kind, &Chain(&fault).to_string(), At { file, index }))
         }
-        fault => Ok(not_proven(output, &Chain(&fault).to_string(), fault.index())),
+    }
+}
+
+/// The file of a folder that is at fault.
+fn named(fault: &FolderFault) -> Option<&str> {
+    match fault {
+        FolderFault::Unreadable { path, .. }
+        | FolderFault::Absent { path, .. }
+        | FolderFault::Form { path, .. }
+        | FolderFault::Differs { path, .. } => Some(path),
+        FolderFault::Log(_) => None,
     }
 }
 
@@ -112,29 +156,33 @@ pub(super) struct Kept<'a> {
     pub(super) checkpoints: &'a [PathBuf],
 }
 
-/// What the log must contain.
-pub(super) fn expected(kept: &Kept<'_>, trust: &Trust) -> Result<Expected, Failure> {
+/// What the log must contain; the inner error: which file says nothing, because it is itself not valid.
+fn expected<'k>(kept: &Kept<'k>, trust: &Trust) -> Result<Result<Expected, (&'k Path, String)>, Failure> {
     let mut expected = Expected::default();
     for path in kept.checkpoints {
-        let note = read_receipt(path)?;
-        let checkpoint = trust.open(&note).map_err(|error| {
-            Failure::new(Exit::NotProven, "a checkpoint to compare with is itself not valid")
-                .at(path.display().to_string())
-                .because(Chain(&error))
-        })?;
-        expected.add_checkpoint(&checkpoint, note);
+        let opened = bounded(path, RECEIPT_BYTES_MAX, "checkpoint")?.and_then(|note| {
+            let checkpoint = trust.open(&note).map_err(|error| Chain(&error).to_string())?;
+            Ok((checkpoint, note))
+        });
+        match opened {
+            Ok((checkpoint, note)) => expected.add_checkpoint(&checkpoint, note),
+            Err(why) => return Ok(Err((path, itself("checkpoint", path, &why)))),
+        }
     }
     for path in kept.receipts {
-        let text = read_receipt(path)?;
-        let proven = Receipt::parse(&text).and_then(|receipt| Ok((receipt.verify(trust)?, receipt.checkpoint)));
-        let (proven, checkpoint) = proven.map_err(|error| {
-            Failure::new(Exit::NotProven, "a receipt to compare with is itself not valid")
-                .at(path.display().to_string())
-                .because(Chain(&error))
-        })?;
-        expected.add(&proven, checkpoint);
+        match prove(path, trust)? {
+            Ok((proven, receipt)) => expected.add(&proven, receipt.checkpoint),
+            Err(why) => return Ok(Err((path, itself("receipt", path, &why)))),
+        }
     }
-    Ok(expected)
+    Ok(Ok(expected))
+}
+
+fn itself(kind: &str, path: &Path, why: &str) -> String {
+    format!(
+        "the {kind} to compare with, `{}`, is itself not valid: {why}",
+        path.display()
+    )
 }
 
 /// The witnesses' part of the sentence about a log.

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::receipt::show_receipt;
 use super::sentence::sentence;
-use super::{exit, headline, not_proven, seen_by, witnesses_json};
+use super::{At, exit, headline, not_proven, seen_by, witnesses_json};
 use crate::client::deliver::detect;
 use crate::clock;
 use crate::command::exit::{Exit, Failure};
@@ -70,30 +70,37 @@ impl OpeningArgs {
 /// # Errors
 /// When a file cannot be read or is not what it should be.
 pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
-    let opening = read(args.opening.as_deref().unwrap_or(Path::new("")))?;
+    let file = args.opening.as_deref().unwrap_or(Path::new(""));
+    let opening = match read(file)? {
+        Ok(opening) => opening,
+        Err(why) => return Ok(not_proven(output, &why, At::file(file))),
+    };
     for name in &args.disclose {
         if !opening.columns.iter().any(|column| column.name == *name) {
             return Err(Failure::new(Exit::Usage, format!("the opening has no column `{name}`")));
         }
     }
-    if let (Event::Pull(leaf), Some(file), None) = (&proven.leaf.event, &args.content, &args.package) {
-        match opening.is_content(leaf, &sha256_of(file)?) {
+    if let (Event::Pull(leaf), Some(content), None) = (&proven.leaf.event, &args.content, &args.package) {
+        match opening.is_content(leaf, &sha256_of(content)?) {
             Ok(Some(true)) => {
                 show_receipt(proven, trust, Some("these are the bytes that were released"), output);
                 return Ok(exit(proven.witnessed.quorum));
             }
             // What is left of it may be.
             Ok(Some(false) | None) => {}
-            Err(fault) => return Ok(not_proven(output, &none_of_this(&fault), None)),
+            Err(fault) => return Ok(not_proven(output, &none_of_this(&fault), At::file(file))),
         }
     }
     let AtHand { leaf, plan, decoded } = match at_hand(args, &proven.leaf, &opening)? {
         Ok(at_hand) => at_hand,
-        Err(why) => return Ok(not_proven(output, &why, None)),
+        Err(why) => {
+            let compared = args.feed.as_deref().or(args.content.as_deref()).unwrap_or(file);
+            return Ok(not_proven(output, &why, At::file(compared)));
+        }
     };
     let standings = match opening.judge(leaf, &decoded.digests) {
         Ok(standings) => standings,
-        Err(fault) => return Ok(not_proven(output, &none_of_this(&fault), None)),
+        Err(fault) => return Ok(not_proven(output, &none_of_this(&fault), At::file(file))),
     };
     let proved = standings.contains(&Standing::Proved) && !standings.contains(&Standing::Differs);
     let shown = columns(&opening, standings, plan.as_ref());
@@ -210,22 +217,23 @@ fn sha256_of(file: &Path) -> Result<Hash, Failure> {
     sha256::of_file(file).map_err(|error| Failure::local(format!("cannot read `{}`", file.display())).because(error))
 }
 
-fn read(file: &Path) -> Result<Opening, Failure> {
+/// The opening of a file; the inner error: it is none.
+fn read(file: &Path) -> Result<Result<Opening, String>, Failure> {
     let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
     let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
     if bytes > OPENING_BYTES_MAX {
-        return Err(Failure::local(format!(
-            "`{}` is too large for an opening",
-            file.display()
-        )));
+        return Ok(Err(format!("`{}` is too large for an opening", file.display())));
     }
     let bytes = std::fs::read(file).map_err(unreadable)?;
     // serde's message could show a value.
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Failure::local(format!("`{}` is no opening", file.display()))
-            .because(format!("line {} column {}", error.line(), error.column()))
-            .then("shuguan receipt EXCHANGE --opening -o FILE -c client.toml")
-    })
+    Ok(serde_json::from_slice(&bytes).map_err(|error| {
+        format!(
+            "`{}` is no opening (line {} column {}); one comes with shuguan receipt EXCHANGE --opening -o FILE",
+            file.display(),
+            error.line(),
+            error.column()
+        )
+    }))
 }
 
 /// The day on which the exchange began, by which its rows were judged and its ages counted: it stands in the exchange's id, which is made

@@ -9,15 +9,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use shuguan_ledger::leaf::{Digest, Event};
-use shuguan_ledger::receipt::{Proven, Receipt};
+use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::trust::Trust;
 use shuguan_policies::envelope::Statement;
 use shuguan_policies::{Bundle, PolicySet};
 
 use super::sentence::sentence;
-use super::{exit, headline, not_proven, read_receipt, seen_by};
+use super::{At, exit, headline, not_proven, prove, seen_by};
 use crate::bundle::{Signer, digest_of, signed};
-use crate::chain::Chain;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::edge::tls::signers_of;
@@ -55,10 +54,9 @@ struct Known {
 /// # Errors
 /// When a file cannot be read or is not what it should be.
 pub(super) fn run(args: &PolicyArgs, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
-    let receipt = read_receipt(&args.receipt)?;
-    let proven = match Receipt::parse(&receipt).and_then(|receipt| receipt.verify(trust)) {
-        Ok(proven) => proven,
-        Err(error) => return Ok(not_proven(output, &Chain(&error).to_string(), None)),
+    let proven = match prove(&args.receipt, trust)? {
+        Ok((proven, _)) => proven,
+        Err(why) => return Ok(not_proven(output, &why, At::file(&args.receipt))),
     };
     let Some((bundle, plan)) = named(&proven.leaf.event) else {
         return Err(Failure::new(Exit::Usage, "this entry names no policy bundle")
@@ -71,14 +69,14 @@ pub(super) fn run(args: &PolicyArgs, trust: &Trust, output: &Output) -> Result<E
             hex(&bundle.0),
             hex(&set.hash())
         );
-        return Ok(not_proven(output, &why, None));
+        return Ok(not_proven(output, &why, At::file(&args.bundle)));
     }
     match known(&proven.leaf.event, plan, (&folder, &set), trust) {
         Ok(known) => {
             show((&proven, trust), bundle, &known, output);
             Ok(exit(proven.witnessed.quorum))
         }
-        Err(why) => Ok(not_proven(output, &why, None)),
+        Err(why) => Ok(not_proven(output, &why, At::file(&args.bundle))),
     }
 }
 

@@ -7,15 +7,14 @@ use std::path::Path;
 
 use serde_json::json;
 use shuguan_ledger::leaf::Event;
-use shuguan_ledger::receipt::{Proven, Receipt};
+use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::time;
 use shuguan_ledger::trust::{Quorum, Trust};
 
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
 use super::sentence::sentence;
-use super::{exit, headline, not_proven, opening, read_receipt, seen_by, witnesses_json};
-use crate::chain::Chain;
+use super::{At, exit, headline, not_proven, opening, prove, seen_by, witnesses_json};
 use crate::sha256;
 
 pub(super) fn run(
@@ -24,21 +23,20 @@ pub(super) fn run(
     (manifest, columns): (Option<&Path>, &opening::OpeningArgs),
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let text = read_receipt(file)?;
-    match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {
+    match prove(file, trust)?.map(|(proven, _)| proven) {
         Ok(proven) if columns.asked() => opening::run(columns, &proven, trust, output),
         Ok(proven) => {
             if let Some(manifest) = manifest
                 && !is_sealed_manifest(&proven, manifest)?
             {
                 let why = "the manifest is not the one that was sealed with this exchange";
-                return Ok(not_proven(output, why, None));
+                return Ok(not_proven(output, why, At::file(manifest)));
             }
             let manifest = manifest.map(|_| "this is its manifest");
             show_receipt(&proven, trust, manifest, output);
             Ok(exit(proven.witnessed.quorum))
         }
-        Err(error) => Ok(not_proven(output, &Chain(&error).to_string(), None)),
+        Err(why) => Ok(not_proven(output, &why, At::file(file))),
     }
 }
 

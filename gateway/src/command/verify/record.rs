@@ -13,15 +13,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls_pki_types::CertificateDer;
 use serde_json::json;
 use shuguan_ledger::leaf::Event;
-use shuguan_ledger::receipt::{Proven, Receipt};
+use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::time;
 use shuguan_ledger::trust::Trust;
 use x509_parser::pem::Pem;
 
 use super::once::{self, NotOnce};
 use super::sentence::sentence;
-use super::{exit, headline, not_proven, read_receipt, seen_by};
-use crate::chain::Chain;
+use super::{At, exit, headline, not_proven, prove, seen_by};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::journal::{Borne, borne_out};
@@ -68,25 +67,24 @@ struct Held {
 /// # Errors
 /// When a file cannot be read or is not what it should be.
 pub(super) fn run(args: &RecordArgs, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
-    let receipt = read_receipt(&args.receipt)?;
-    let proven = match Receipt::parse(&receipt).and_then(|receipt| receipt.verify(trust)) {
-        Ok(proven) => proven,
-        Err(error) => return Ok(not_proven(output, &Chain(&error).to_string(), None)),
+    let proven = match prove(&args.receipt, trust)? {
+        Ok((proven, _)) => proven,
+        Err(why) => return Ok(not_proven(output, &why, At::file(&args.receipt))),
     };
     let given = match read(&args.file)? {
         Ok(given) => given,
-        Err(why) => return Ok(not_proven(output, &why, None)),
+        Err(why) => return Ok(not_proven(output, &why, At::file(&args.file))),
     };
     if let Err(why) = given.is_of(proven.leaf.event.exchange()) {
-        return Ok(not_proven(output, &why, None));
+        return Ok(not_proven(output, &why, At::file(&args.file)));
     }
     let borne = match borne_out(&proven.leaf, &given.record) {
         Ok(borne) => borne,
-        Err(why) => return Ok(not_proven(output, why, None)),
+        Err(why) => return Ok(not_proven(output, why, At::file(&args.file))),
     };
     let signed = match signed((&proven, trust), &borne, args.key.as_deref())? {
         Ok(signed) => signed,
-        Err(why) => return Ok(not_proven(output, &why, None)),
+        Err(why) => return Ok(not_proven(output, &why, At::file(&args.file))),
     };
     show((&proven, trust), (&borne, given.exact), &signed, output);
     Ok(exit(proven.witnessed.quorum))
