@@ -71,13 +71,13 @@ pub struct ReconcileArgs {
     /// Trust file with the log's public key.
     #[arg(long)]
     trust: PathBuf,
-    /// A journal or a copy of one, or the configuration (`*.toml`) of a gateway that has it on PostgreSQL; verified whole.
+    /// A journal or a copy of one, the configuration (`*.toml`) of a gateway that has it on PostgreSQL, or a folder that `shuguan log export` wrote; verified whole.
     #[arg(long, value_name = "JOURNAL", group = "log_of")]
     log: Option<PathBuf>,
     /// Ask the gateway.
     #[arg(long, group = "log_of")]
     server: bool,
-    /// The partner whose exchanges are compared; needed when no receipt says it.
+    /// The partner whose exchanges are compared; needed with `--log` when no receipt says it.
     #[arg(long, value_name = "ID")]
     partner: Option<String>,
     /// The partner's client.toml, for `--server`.
@@ -90,16 +90,22 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
     let trust = load_trust(&args.trust)?;
     let mut folder = Folder::default();
     folder.read(&args.dir, &trust, DEPTH_MAX)?;
-    let partner = partner(args, &folder)?;
-    let log = match &args.log {
-        Some(journal) => match of_journal(journal, &trust, &partner, output)? {
-            Ok(log) => log,
-            Err(why) => return Ok(not_proven(&why, Some(journal), output)),
+    let found = match &args.log {
+        Some(journal) => {
+            let partner = partner(args, &folder)?;
+            let log = of_journal(journal, &trust, &partner, output)?;
+            log.map(|log| (log, partner))
+        }
+        // The gateway lists what the client's certificate names, whosever receipts are here.
+        None => match of_server(args, &trust, args.partner.as_deref())? {
+            Ok((log, Some(partner))) => Ok((log, partner)),
+            Ok((log, None)) => Ok((log, partner(args, &folder)?)),
+            Err(why) => Err(why),
         },
-        None => match of_server(args, &trust, &partner)? {
-            Ok(log) => log,
-            Err(why) => return Ok(not_proven(&why, None, output)),
-        },
+    };
+    let (log, partner) = match found {
+        Ok(found) => found,
+        Err(why) => return Ok(not_proven(&why, args.log.as_deref(), output)),
     };
     let named = compare(&folder, &log, &partner);
     let verdict = Verdict::of(&folder, &log, &named);

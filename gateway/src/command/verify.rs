@@ -250,7 +250,14 @@ fn bounded(file: &Path, bytes_max: u64, kind: &str) -> Result<Result<String, Str
     }
     let bytes = std::fs::read(file).map_err(unreadable)?;
     // It is ASCII but for the dashes of signatures; a replacement character makes it fail to verify, as any other change does.
-    Ok(Ok(String::from_utf8_lossy(&bytes).into_owned()))
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    if text.contains("\r\n") {
+        return Ok(Err(
+            "its line ends were changed to CRLF, as a mail program or an editor does, so its signatures do not hold: fetch it again, or change them back to LF"
+                .into(),
+        ));
+    }
+    Ok(Ok(text))
 }
 
 /// The receipt of a file; the inner error: why it is none.
@@ -298,12 +305,20 @@ fn seen_by(witnessed: &Witnessed, trust: &Trust) -> String {
     }
 }
 
+/// The last second of the year 9999, since 1970: what a date can say.
+const LAST_S: u64 = 253_402_300_799;
+
+/// When a witness says that it signed. What no clock shows is not told as a time.
+fn witness_time(time_s: u64) -> String {
+    match i64::try_from(time_s) {
+        Ok(1..) if time_s <= LAST_S => format!("at {}", time::format(i64::try_from(time_s).unwrap_or(0) * 1_000_000)),
+        _ => format!("(the time that it states, {time_s} s since 1970, is none that a clock shows)"),
+    }
+}
+
 /// Each witness with the time of its own clock.
 fn witnesses(witnessed: &Witnessed) -> String {
-    let one = |(name, time_s): (&str, u64)| {
-        let moment = i64::try_from(time_s).unwrap_or(i64::MAX).saturating_mul(1_000_000);
-        format!("`{name}` at {}", time::format(moment))
-    };
+    let one = |(name, time_s): (&str, u64)| format!("`{name}` {}", witness_time(time_s));
     let all = witnessed.by.iter().map(|by| one((&by.name, by.time_s)));
     all.collect::<Vec<_>>().join(", ")
 }

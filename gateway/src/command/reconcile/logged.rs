@@ -1,6 +1,6 @@
 //! The log of one partner: of a journal that verifies whole, or of the gateway's list, in which every entry is proved by itself.
 //!
-//! Takes a journal or a gateway, and a trust file; gives the partner's exchanges with what became of each, and how many entries the log alone vouches for. Refuses a journal
+//! Takes a journal, an exported log or a gateway, and a trust file; gives the partner's exchanges with what became of each, and how many entries the log alone vouches for. Refuses a journal
 //! that cannot be read, and says which entry is not proven; a journal of which the witnesses that the trust file asks for have signed nothing is not.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::exported::{self, Entry, ExportFault, ExportVerifier};
 use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_ledger::receipt::{Receipt, ReceiptError};
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
@@ -91,6 +92,9 @@ pub(super) fn of_journal(
     partner: &str,
     output: &Output,
 ) -> Result<Result<Log, String>, Failure> {
+    if journal.is_dir() {
+        return of_folder(journal, trust, partner);
+    }
     match read_log(&config::journal_at(journal)?, trust, output) {
         Ok(report) if report.quorum == Quorum::Missing => Ok(Err(UNSEEN.into())),
         Ok(report) => {
@@ -104,13 +108,54 @@ pub(super) fn of_journal(
     }
 }
 
+/// The same in a folder that `shuguan log export` wrote: its entries are taken while they are proved.
+fn of_folder(folder: &Path, trust: &Trust, partner: &str) -> Result<Result<Log, String>, Failure> {
+    let (files, mut log) = (exported::Folder(folder.to_owned()), Log::listed());
+    let verified = ExportVerifier::new(&files, trust).and_then(|mut verifier| {
+        while verifier.bundle(|verifier, entry| {
+            if let (Entry::Leaf(taken), Some(hash)) = (entry, entry.hash()) {
+                let index = verifier.edge().size().saturating_sub(1);
+                log.entry((index, *hash), taken.leaf.clone(), partner);
+            }
+            Ok(())
+        })? {}
+        verifier.finish()
+    });
+    let report = match verified {
+        Ok(report) => report.log,
+        Err(ExportFault::Absent { path, .. }) if path == exported::CHECKPOINT => {
+            return Err(unreadable(folder)
+                .because("there is no `checkpoint` in it, so it is no exported log")
+                .then("name the journal's SQLite file, or a folder that shuguan log export wrote"));
+        }
+        Err(fault @ ExportFault::Unreadable { .. }) => return Err(unreadable(folder).because(Chain(&fault))),
+        Err(fault) => return Ok(Err(Chain(&fault).to_string())),
+    };
+    if report.quorum == Quorum::Missing {
+        return Ok(Err(UNSEEN.into()));
+    }
+    if report.hashed > 0 {
+        return Err(unreadable(folder)
+            .because(format!(
+                "it is a volume: of its first {} entries it has the hashes",
+                report.hashed
+            ))
+            .then(
+                "name the journal's SQLite file, or export the whole log: shuguan log export --journal JOURNAL -o DIR",
+            ));
+    }
+    log.size = report.checkpoint.size;
+    log.whole = true;
+    log.unwitnessed = report.unwitnessed().unwrap_or(0);
+    Ok(Ok(log))
+}
+
 /// The exchanges of a partner in the leaves that were proved: they are read anew, and are compared only when they lead to the proved root.
 pub(super) fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Result<Log, Failure> {
     let resting = Resting::open(&config::journal_at(journal)?);
     let resting = resting.map_err(|fault| unreadable(journal).because(Chain(&fault)))?;
     let reader = &resting.reader;
-    let (mut exchanges, mut numbers, mut edge) = (BTreeMap::new(), Numbers::default(), Edge::empty());
-    let mut refusals = Refusals::default();
+    let (mut log, mut edge) = (Log::listed(), Edge::empty());
     while edge.size() < proven.size {
         let left = u32::try_from(proven.size - edge.size()).unwrap_or(u32::MAX);
         let leaves = reader.entries(edge.size(), left);
@@ -122,22 +167,15 @@ pub(super) fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Resu
             let leaf = Leaf::decode(&bytes).map_err(|error| unreadable(journal).because(error))?;
             let (index, hash) = (edge.size(), leaf_hash(&bytes));
             edge.append(hash);
-            numbers.take(index, &leaf, partner);
-            refusals.take(&leaf, partner);
-            take(&mut exchanges, index, hash, leaf, partner);
+            log.entry((index, hash), leaf, partner);
         }
     }
     if edge.root() != proven.root || !resting.is_undisturbed() {
         return Err(disturbed(journal));
     }
-    Ok(Log {
-        size: proven.size,
-        exchanges,
-        numbers,
-        refusals,
-        whole: true,
-        unwitnessed: 0,
-    })
+    log.size = proven.size;
+    log.whole = true;
+    Ok(log)
 }
 
 pub(super) fn unreadable(journal: &Path) -> Failure {
@@ -186,16 +224,21 @@ pub(super) fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: H
     }
 }
 
-/// The gateway's list, each entry proved; asked for again while witnesses have not signed its newest entries.
-pub(super) fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> Result<Result<Log, String>, Failure> {
+/// The gateway's list, each entry proved, and whose it is; asked for again while witnesses have not signed its newest entries. None: it is empty, and nobody stated a
+/// partner.
+pub(super) fn of_server(
+    args: &ReconcileArgs,
+    trust: &Trust,
+    stated: Option<&str>,
+) -> Result<Result<(Log, Option<String>), String>, Failure> {
     let client = Client::open(&ClientSettings::load(&args.config)?, Listener::Feed)?;
     let runtime = crate::command::runtime()?;
     let mut tries = 0;
     loop {
-        let listed = listed(&client, &runtime, trust, partner)?;
+        let listed = listed(&client, &runtime, trust, stated)?;
         tries += 1;
         match listed {
-            Ok(log) if log.unwitnessed > 0 && tries < TRIES => {
+            Ok((log, _)) if log.unwitnessed > 0 && tries < TRIES => {
                 // Made inside: a timer that is made outside of a runtime has nothing to wake it, and panics.
                 runtime.block_on(async { tokio::time::sleep(BETWEEN).await });
             }
@@ -204,21 +247,26 @@ pub(super) fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> R
     }
 }
 
-fn listed(client: &Client, runtime: &Runtime, trust: &Trust, partner: &str) -> Result<Result<Log, String>, Failure> {
-    let (mut log, mut from) = (Log::listed(), 0_u64);
+fn listed(
+    client: &Client,
+    runtime: &Runtime,
+    trust: &Trust,
+    stated: Option<&str>,
+) -> Result<Result<(Log, Option<String>), String>, Failure> {
+    let (mut log, mut from, mut partner) = (Log::listed(), 0_u64, stated.map(str::to_owned));
     loop {
         let path = format!("/v1/exchanges?from={from}");
         let page = runtime
             .block_on(client.get_json(&path))
             .map_err(|error| error.failure(&format!("GET {path}")))?;
         for item in page.get("items").and_then(Value::as_array).into_iter().flatten() {
-            if let Err(why) = log.item(item, trust, partner) {
+            if let Err(why) = log.item(item, trust, &mut partner) {
                 return Ok(Err(format!("an entry of the gateway's list: {why}")));
             }
         }
         match page.get("next").and_then(Value::as_u64) {
             Some(next) if next > from => from = next,
-            _ => return Ok(Ok(log)),
+            _ => return Ok(Ok((log, partner))),
         }
     }
 }
@@ -236,8 +284,17 @@ impl Log {
         }
     }
 
+    /// Takes a proved leaf in the order of the log.
+    fn entry(&mut self, (index, hash): (u64, Hash), leaf: Leaf, partner: &str) {
+        self.numbers.take(index, &leaf, partner);
+        self.refusals.take(&leaf, partner);
+        take(&mut self.exchanges, index, hash, leaf, partner);
+    }
+
     /// Takes an item of the gateway's list: its receipts, then what the gateway says became of it.
-    fn item(&mut self, item: &Value, trust: &Trust, partner: &str) -> Result<(), ReceiptError> {
+    ///
+    /// The list is of whom the client's certificate names: where nobody stated a partner, the first entry says who that is.
+    fn item(&mut self, item: &Value, trust: &Trust, partner: &mut Option<String>) -> Result<(), ReceiptError> {
         for member in ["receipt", "settled"] {
             let Some(text) = item.get(member).and_then(Value::as_str) else {
                 continue;
@@ -245,10 +302,11 @@ impl Log {
             let proven = Receipt::parse(text).and_then(|receipt| receipt.verify(trust))?;
             self.size = self.size.max(proven.checkpoint.size);
             self.unwitnessed += u64::from(proven.witnessed.quorum == Quorum::Missing);
-            self.numbers.take(proven.index, &proven.leaf, partner);
-            self.refusals.take(&proven.leaf, partner);
+            if partner.is_none() {
+                *partner = proven.leaf.event.counts_for().map(str::to_owned);
+            }
             let (index, hash) = (proven.index, proven.leaf_hash);
-            take(&mut self.exchanges, index, hash, proven.leaf, partner);
+            self.entry((index, hash), proven.leaf, partner.as_deref().unwrap_or_default());
         }
         let relayed = item.get("state").and_then(Value::as_str) == Some("relayed");
         let exchange = item.get("exchange").and_then(Value::as_str).filter(|_| relayed);

@@ -104,6 +104,16 @@ pub(super) fn run(args: &ConsistencyArgs, trust: &Trust, output: &Output) -> Res
         Ok(path) => path,
         Err(fault) => return refused(fault, (&between, &later), (&old, &new), output),
     };
+    // What it says of itself is nothing that the path would prove; whoever reads the file reads it.
+    if let (Between::Path(proof), Some(file)) = (&between, &args.proof)
+        && proof.old != old.checkpoint.size
+    {
+        let why = format!(
+            "the proof is from {} entries on, and the earlier checkpoint has {}",
+            proof.old, old.checkpoint.size
+        );
+        return Ok(not_proven(output, &why, At::file(file)));
+    }
     if let Some(file) = &args.output {
         let proof = AddCheckpoint {
             old: old.checkpoint.size,

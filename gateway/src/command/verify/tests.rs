@@ -355,6 +355,30 @@ fn what_a_log_is_compared_with_has_to_be_valid_itself_and_that_is_a_verdict() {
 }
 
 #[test]
+fn a_receipt_with_other_line_ends_is_told_that_and_not_that_it_has_no_checkpoint() {
+    let room = Room::new();
+    let text = read_receipt(&room.path("r.tlog-proof")).unwrap();
+    let file = room.path("crlf.tlog-proof");
+    std::fs::write(&file, text.replace('\n', "\r\n")).unwrap();
+    let why = parsed(&file).unwrap().unwrap_err();
+    assert!(why.starts_with("its line ends were changed to CRLF"), "{why}");
+    assert_eq!(room.compared("crlf.tlog-proof"), Exit::NotProven);
+}
+
+#[test]
+fn the_time_of_a_witness_that_no_clock_shows_is_not_told_as_a_time() {
+    assert_eq!(witness_time(1), "at 1970-01-01T00:00:01.000000Z");
+    assert_eq!(witness_time(LAST_S), "at 9999-12-31T23:59:59.000000Z");
+    for time_s in [0, LAST_S + 1, u64::MAX] {
+        let said = witness_time(time_s);
+        assert!(
+            said.contains("none that a clock shows") && said.contains(&time_s.to_string()),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_folder_with_a_fifo_for_a_file_is_a_failure_that_names_it() {
     let room = Room::new();
     let folder = room.path("exported");
