@@ -280,6 +280,7 @@ fn every_kind_of_edit_to_a_journal_is_found_and_its_place_named() {
         ),
         ("UPDATE leaf SET hash = zeroblob(32) WHERE idx = 150", 150),
         ("UPDATE leaf SET partner = 'tax-city' WHERE idx = 150", 150),
+        ("UPDATE leaf SET partner = 'tax-city' WHERE idx = 0", 0),
         ("UPDATE leaf SET rec = NULL WHERE idx = 150", 150),
         ("UPDATE leaf SET pur = 'x' WHERE idx = 150", 150),
         ("UPDATE leaf SET kind = 'stop' WHERE idx = 150", 150),
