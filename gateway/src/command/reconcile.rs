@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use self::difference::{Batch, Named, What, compare};
 use self::folder::Folder;
-use self::logged::{Log, of_journal, of_server};
+use self::logged::{Log, Unproven, of_journal, of_server};
 use self::refusals::Tally;
 use self::verdict::Verdict;
 use super::exit::{Exit, Failure};
@@ -113,10 +113,10 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(verdict.exit(&named))
 }
 
-fn not_proven(why: &str, log: Option<&Path>, output: &Output) -> Exit {
+fn not_proven(Unproven { verdict, why }: &Unproven, log: Option<&Path>, output: &Output) -> Exit {
     if output.is_json() {
         let file = log.map(|log| log.display().to_string());
-        let document = serde_json::json!({ "verdict": "disproven", "why": why, "file": file });
+        let document = serde_json::json!({ "verdict": verdict, "why": why, "file": file });
         output.json("shuguan.reconcile.v1", &document);
     } else {
         output.line(format!("无效  the log is not proven: {why}"));

@@ -98,7 +98,8 @@ EXIT CODES
     #[command(after_help = "EXAMPLES
   shuguan verify policy policies --receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
 
-Whose the signatures in its `bundle.sig` are the authorities (`ca`) of the trust file say. That the bundle came into force a receipt of the `policy` entry shows.
+Whose the signatures in its `bundle.sig` are the authorities (`ca`) of the trust file say.
+That the bundle came into force a receipt of the `policy` entry shows.
 
 EXIT CODES
   0 有效, proven · 1 a file cannot be read · 2 the entry names no bundle

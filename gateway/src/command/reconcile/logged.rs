@@ -29,6 +29,29 @@ use crate::journal::Resting;
 
 /// What is said of a log that no quorum saw.
 const UNSEEN: &str = "the witnesses that the trust file asks for have signed none of its checkpoints";
+/// A log that is not proven, in a verdict's word, and why.
+#[derive(Debug)]
+pub(super) struct Unproven {
+    pub(super) verdict: &'static str,
+    pub(super) why: String,
+}
+
+impl Unproven {
+    fn disproven(why: String) -> Self {
+        Self {
+            verdict: "disproven",
+            why,
+        }
+    }
+
+    fn unseen() -> Self {
+        Self {
+            verdict: "quorum-missing",
+            why: UNSEEN.into(),
+        }
+    }
+}
+
 /// How often the gateway is asked for its list while witnesses have not signed the newest entries, and how long after each other: they sign about once a second.
 const TRIES: u32 = 3;
 const BETWEEN: Duration = Duration::from_secs(2);
@@ -91,25 +114,25 @@ pub(super) fn of_journal(
     trust: &Trust,
     partner: &str,
     output: &Output,
-) -> Result<Result<Log, String>, Failure> {
+) -> Result<Result<Log, Unproven>, Failure> {
     if journal.is_dir() {
         return of_folder(journal, trust, partner);
     }
     match read_log(&config::journal_at(journal)?, trust, output) {
-        Ok(report) if report.quorum == Quorum::Missing => Ok(Err(UNSEEN.into())),
+        Ok(report) if report.quorum == Quorum::Missing => Ok(Err(Unproven::unseen())),
         Ok(report) => {
             let log = reread(journal, &report.checkpoint, partner)?;
             let unwitnessed = report.unwitnessed().unwrap_or(0);
             Ok(Ok(Log { unwitnessed, ..log }))
         }
-        Err(ReadLog::Fault(fault)) => Ok(Err(fault.to_string())),
+        Err(ReadLog::Fault(fault)) => Ok(Err(Unproven::disproven(fault.to_string()))),
         Err(ReadLog::Unreadable(error)) => Err(unreadable(journal).because(Chain(&error))),
         Err(ReadLog::Disturbed) => Err(disturbed(journal)),
     }
 }
 
 /// The same in a folder that `shuguan log export` wrote: its entries are taken while they are proved.
-fn of_folder(folder: &Path, trust: &Trust, partner: &str) -> Result<Result<Log, String>, Failure> {
+fn of_folder(folder: &Path, trust: &Trust, partner: &str) -> Result<Result<Log, Unproven>, Failure> {
     let (files, mut log) = (exported::Folder(folder.to_owned()), Log::listed());
     let verified = ExportVerifier::new(&files, trust).and_then(|mut verifier| {
         while verifier.bundle(|verifier, entry| {
@@ -129,10 +152,17 @@ fn of_folder(folder: &Path, trust: &Trust, partner: &str) -> Result<Result<Log, 
                 .then("name the journal's SQLite file, or a folder that shuguan log export wrote"));
         }
         Err(fault @ ExportFault::Unreadable { .. }) => return Err(unreadable(folder).because(Chain(&fault))),
-        Err(fault) => return Ok(Err(Chain(&fault).to_string())),
+        Err(fault) => {
+            let verdict = match &fault {
+                ExportFault::Absent { .. } => "incomplete",
+                _ => "disproven",
+            };
+            let why = Chain(&fault).to_string();
+            return Ok(Err(Unproven { verdict, why }));
+        }
     };
     if report.quorum == Quorum::Missing {
-        return Ok(Err(UNSEEN.into()));
+        return Ok(Err(Unproven::unseen()));
     }
     if report.hashed > 0 {
         return Err(unreadable(folder)
@@ -230,7 +260,7 @@ pub(super) fn of_server(
     args: &ReconcileArgs,
     trust: &Trust,
     stated: Option<&str>,
-) -> Result<Result<(Log, Option<String>), String>, Failure> {
+) -> Result<Result<(Log, Option<String>), Unproven>, Failure> {
     let client = Client::open(&ClientSettings::load(&args.config)?, Listener::Feed)?;
     let runtime = crate::command::runtime()?;
     let mut tries = 0;
@@ -252,7 +282,7 @@ fn listed(
     runtime: &Runtime,
     trust: &Trust,
     stated: Option<&str>,
-) -> Result<Result<(Log, Option<String>), String>, Failure> {
+) -> Result<Result<(Log, Option<String>), Unproven>, Failure> {
     let (mut log, mut from, mut partner) = (Log::listed(), 0_u64, stated.map(str::to_owned));
     loop {
         let path = format!("/v1/exchanges?from={from}");
@@ -261,7 +291,8 @@ fn listed(
             .map_err(|error| error.failure(&format!("GET {path}")))?;
         for item in page.get("items").and_then(Value::as_array).into_iter().flatten() {
             if let Err(why) = log.item(item, trust, &mut partner) {
-                return Ok(Err(format!("an entry of the gateway's list: {why}")));
+                let why = format!("an entry of the gateway's list: {why}");
+                return Ok(Err(Unproven::disproven(why)));
             }
         }
         match page.get("next").and_then(Value::as_u64) {
