@@ -21,6 +21,6 @@ pub(crate) mod key;
 pub(crate) mod past;
 
 pub(crate) use history::History;
-pub(crate) use judge::{BundleRefused, Vouched, judge};
+pub(crate) use judge::{BundleRefused, Signer, Vouched, digest_of, judge, signed};
 pub(crate) use keeper::{InForce, Keeper};
 pub(crate) use key::{OfficerKey, SigningRoles};

@@ -2,7 +2,7 @@
 //!
 //! Takes the leaf of a push or an extract, an opening (`shuguan.opening.v1`, from `GET /v1/exchanges/{id}/receipt`), and values: those in the opening itself, the agency's
 //! own file decoded anew, or what is left of the registry's extract. Says of each column whether it is proved, withheld, or another than was sealed. Refuses an opening
-//! whose columns do not lead to the leaf's `cols`. Needs no network, no gateway, no key.
+//! whose columns do not lead to the leaf's `cols`, and one that shows values of a column without the salt that would prove them. Needs no network, no gateway, no key.
 
 mod extract;
 mod feed;
@@ -102,6 +102,9 @@ pub enum OpeningFault {
     /// A salt or commitment is no 64 hexadecimal digits.
     #[error("column `{0}`: salt or commitment is not 64 hexadecimal digits")]
     Hex(String),
+    /// Values are shown that nothing here proves: whoever has the package could have written them in.
+    #[error("column `{0}` shows values without the salt that would prove them: anybody could have written them")]
+    Unsalted(String),
     /// The columns are not those that were sealed.
     #[error(transparent)]
     Columns(#[from] NotTheColumns),
@@ -231,7 +234,11 @@ impl OpenColumn {
 
     fn standing(&self, at_hand: &Digests) -> Result<Standing, OpeningFault> {
         let Some(salt) = &self.salt else {
-            return Ok(Standing::Withheld);
+            // A column that calls itself withheld shows nothing.
+            return match &self.values {
+                Some(_) => Err(OpeningFault::Unsalted(self.name.clone())),
+                None => Ok(Standing::Withheld),
+            };
         };
         let salt = self.hash(salt)?;
         let shown = match &self.values {

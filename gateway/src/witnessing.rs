@@ -168,6 +168,21 @@ impl Witnessing {
             .collect()
     }
 
+    /// How many witnesses there are, and how many of them must sign.
+    pub(crate) fn asked(&self) -> (usize, usize) {
+        let of = self.settings.witnesses.len();
+        (of, self.settings.quorum.min(of))
+    }
+
+    /// What these witnesses are believed beside the keys of the log.
+    ///
+    /// # Errors
+    /// Never with a configuration that was parsed.
+    pub(crate) fn trust_beside(&self, logs: &Trust) -> Result<Trust, shuguan_ledger::trust::BadTrustLine> {
+        let lines = witness_lines(&self.settings).join("\n");
+        Trust::parse(&format!("{}{lines}", logs.text()))
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -181,7 +196,13 @@ pub(crate) fn trust(
     log_vkey: &str,
     settings: &WitnessingSection,
 ) -> Result<Trust, shuguan_ledger::trust::BadTrustLine> {
-    let mut lines = vec![format!("log {log_vkey}")];
+    let witnesses = witness_lines(settings).join("\n");
+    Trust::parse(&format!("log {log_vkey}\n{witnesses}"))
+}
+
+/// Of a trust file the lines about witnesses.
+fn witness_lines(settings: &WitnessingSection) -> Vec<String> {
+    let mut lines = Vec::new();
     let names: Vec<&str> = settings.witnesses.iter().map(|witness| witness.name.as_str()).collect();
     for witness in &settings.witnesses {
         lines.push(format!("witness {} {}", witness.name, witness.key.vkey()));
@@ -195,7 +216,7 @@ pub(crate) fn trust(
             lines.push("quorum quorum-of-witnesses".into());
         }
     }
-    Trust::parse(&lines.join("\n"))
+    lines
 }
 
 #[cfg(test)]

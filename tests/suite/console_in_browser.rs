@@ -76,6 +76,8 @@ fn an_officer_finds_an_exchange_and_a_person_and_every_page_is_whole() {
         is_whole(browser, "the exchanges");
         browser.press(OPEN_PUSH);
         browser.shows(".proof h2", "有效");
+        browser.shows(".proof h2", "见证 0");
+        browser.shows(".proof .witnesses", "未配置见证方");
         browser.shows("h1", "户籍人口");
         browser.press("summary");
         is_whole(browser, "an exchange");

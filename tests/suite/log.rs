@@ -67,6 +67,27 @@ fn the_log_that_was_fetched_verifies_and_is_the_one_that_was_exported() {
         "{json}"
     );
     assert_eq!(json["size"], leaves(&one.gateway.journal()).len());
+    // What it is compared with has to be valid itself; that is a verdict too, and the file is named.
+    let text = std::fs::read_to_string(&one.newest).unwrap();
+    let bad = one.gateway.path("bad.tlog-proof");
+    std::fs::write(&bad, text.replacen("\nindex ", "\nindex 9", 1)).unwrap();
+    for option in ["--receipt", "--checkpoint"] {
+        let bad = [
+            "verify",
+            "log",
+            "exported",
+            "--trust",
+            "trust/trust.txt",
+            option,
+            "bad.tlog-proof",
+        ];
+        let (code, out, _) = one.gateway.shuguan(&bad);
+        assert!(code == 6 && out.starts_with("无效"), "{option}: {out}");
+        let (code, out, _) = one.gateway.shuguan(&[&bad[..], &["--json"]].concat());
+        let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let said = (code, &json["verdict"], &json["file"]);
+        assert_eq!(said, (6, &"disproven".into(), &"bad.tlog-proof".into()), "{option}");
+    }
 }
 
 #[test]
@@ -99,6 +120,7 @@ fn an_exported_log_with_a_fault_is_not_proven_and_names_it() {
     let (code, verdict, said) = verify();
     assert_eq!((code, &*verdict), (6, "disproven"), "{said}");
     assert!(said.contains("`tile/0/001`: hash 261 of level 0"), "{said}");
+    assert!(said.contains("/tile/0/001\""), "{said}");
     std::fs::remove_file(&path).unwrap();
     let (code, verdict, said) = verify();
     assert_eq!((code, &*verdict), (6, "incomplete"), "{said}");

@@ -76,6 +76,22 @@ fn columns_are_proved_from_the_file_and_withheld_in_a_package() {
         assert!(!package.contains(&id), "a withheld column is not in the package");
         let (code, document, error) = verify(&gateway, &["--opening", "show.json"]);
         assert_eq!((code, document["proved"].as_u64()), (0, Some(2)), "{error}");
+        // Whose columns they are stands beside them.
+        let shown = [
+            "verify",
+            "receipt",
+            "r.tlog-proof",
+            "--trust",
+            "trust/trust.txt",
+            "--opening",
+            "show.json",
+        ];
+        let (_, said, _) = gateway.shuguan(&shown);
+        let first = said.lines().next().unwrap();
+        assert!(
+            first.starts_with("有效") && first.contains(RESIDENT) && first.contains(&format!("`{POLICE}` delivered")),
+            "{first}"
+        );
         assert_eq!(
             (standing(&document, "sex"), standing(&document, "citizen_id")),
             ("proved", "withheld")

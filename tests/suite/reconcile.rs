@@ -54,10 +54,34 @@ fn each_difference_between_receipts_and_log_is_named() {
         eventually("everything is settled", 20, || reconcile(&gateway, &log).0 == 0);
         let (code, named, document) = reconcile(&gateway, &server);
         assert_eq!(
-            (code, named, document["complete"].as_bool()),
-            (0, names(&[]), Some(true))
+            (code, named, document["complete"].as_bool(), &document["verdict"]),
+            (0, names(&[]), Some(true), &"proven".into())
         );
         assert_eq!(reconcile(&gateway, &log).2["complete"], true);
+
+        // An exported log has every leaf too; a volume's folder or another one is told from it.
+        let export = ["log", "export", "--journal", "journal/journal.db", "-o", "exported"];
+        assert_eq!(gateway.shuguan(&export).0, 0);
+        let (code, named, document) = reconcile(&gateway, &["--log", "exported"]);
+        assert_eq!(
+            (code, named, &document["complete"]),
+            (0, names(&[]), &true.into()),
+            "{document}"
+        );
+        let (code, _, error) =
+            gateway.shuguan(&["reconcile", "outbox", "--trust", "trust/trust.txt", "--log", "outbox"]);
+        assert!(code == 1 && error.contains("no exported log"), "{error}");
+        // Whose exchanges they are the certificate says, when there is no receipt that does.
+        std::fs::create_dir(gateway.path("empty")).unwrap();
+        let asked = ["reconcile", "empty", "--trust", "trust/trust.txt", "--json"];
+        let (code, out, error) = gateway.shuguan(&[&asked[..], &server[..]].concat());
+        let document: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{error}"));
+        assert_eq!(
+            (code, &document["partner"], &document["logged"]),
+            (5, &"public-security-city".into(), &3.into())
+        );
+        let (code, _, error) = gateway.shuguan(&[&asked[..], &log[..]].concat());
+        assert!(code == 2 && error.contains("--partner"), "{error}");
 
         // A refused file, a lost receipt, a copy sent again under a key of its own, a file whose answer never came.
         std::fs::write(gateway.path("outbox/bad.csv"), "nothing\n1\n").unwrap();
@@ -102,7 +126,7 @@ fn each_difference_between_receipts_and_log_is_named() {
         }
         std::fs::write(&lost, kept).unwrap();
 
-        // Another partner sees nothing of this; the log of an older day does not contradict newer receipts.
+        // Another partner sees nothing of this.
         let other = [
             "--server",
             "-c",

@@ -132,6 +132,25 @@ fn an_older_journal_goes_on_as_a_successor_that_states_its_gap_and_nothing_prove
             said.contains(&format!("the log `{SECOND}`")) && said.contains(&lost),
             "{said}"
         );
+        // The first line says it too: who reads no further must not take the log for whole.
+        let first = said.lines().next().unwrap();
+        let gone = format!("{} entries were lost at a recovery", size - held);
+        assert!(first.starts_with("有效") && first.contains(&gone), "{first}");
+        let (code, out, _) = gateway.shuguan(&[
+            "verify",
+            "log",
+            "journal/journal.db",
+            "--trust",
+            "trust/trust.txt",
+            "--json",
+        ]);
+        let verified: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(
+            (code, &verified["verdict"]),
+            (0, &"proven-in-part".into()),
+            "{verified}"
+        );
+        assert_eq!(verified["lost"].as_u64(), Some((size - held) as u64), "{verified}");
         let verify = |more: &[&str]| gateway.shuguan(&[&["verify"], more, &["--trust", "trust/trust.txt"]].concat());
         let (code, out, _) = verify(&["log", "journal/journal.db", "--receipt", "lost"]);
         assert!(code == 6 && out.contains("a receipt proves that entry"), "{out}");

@@ -222,6 +222,24 @@ fn changed_search_columns_are_found() {
     }
 }
 
+/// A leaf that names no partner is found by no other one's name, nor by any where it is nobody's.
+#[test]
+fn a_partner_beside_a_leaf_of_another_exchange_or_of_none_is_found() {
+    for kind in ["relayed", "start", "stop"] {
+        let sql =
+            format!("UPDATE leaf SET partner = 'nobody' WHERE idx = (SELECT max(idx) FROM leaf WHERE kind = '{kind}')");
+        found(kind, |db| assert_eq!(db.execute(&sql, []).unwrap(), 1));
+    }
+    // The sender's own name says no more than the push does.
+    let folder = tempfile::tempdir().unwrap();
+    let copy = changed(folder.path(), |db| {
+        let sql = "UPDATE leaf SET partner = (SELECT p.partner FROM leaf p WHERE p.exchange = leaf.exchange AND p.kind = 'push') WHERE kind = 'relayed'";
+        assert_ne!(db.execute(sql, []).unwrap(), 0);
+    });
+    let (code, said) = verify(&["verify", "log", &copy]);
+    assert_eq!(code, 0, "{said}");
+}
+
 /// By its row a batch comes into the registry, under the names that stand there.
 #[test]
 fn changed_and_lacking_rows_of_the_inbox_are_found() {

@@ -243,7 +243,7 @@ fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
     let (code, said) = verify("record", "record.json", &[]);
     assert!(code == 0 && said.starts_with("有效"), "{said}");
     assert!(
-        said.contains("byte for byte") && said.contains("give the sender's message certificate"),
+        said.contains("member for member") && said.contains("give the sender's message certificate"),
         "{said}"
     );
     let theirs = format!("partners/{POLICE}/message.pem");
@@ -286,6 +286,26 @@ fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
         record["message-key"].as_str().unwrap().starts_with("sha256:"),
         "{record}"
     );
+    // Byte for byte is the record as it is sealed, without the blanks that it was written with.
+    std::fs::write(gateway.path("edited.json"), record.to_string()).unwrap();
+    let (code, said) = verify("record", "edited.json", &[]);
+    assert!(code == 0 && said.contains("byte for byte"), "{said}");
+    // Of a member that stands twice a person may read the other one, and the document around a record may speak of another exchange.
+    let twice = record.to_string().replacen('{', r#"{"suite":"none","#, 1);
+    let around = |exchange: &str| serde_json::json!({ "exchange": exchange, "record": record }).to_string();
+    for (text, code, says) in [
+        (twice, 6, "the member `suite` stands twice"),
+        (
+            around("0199a3c4-0000-7000-8000-000000000000"),
+            6,
+            "names the exchange 0199a3c4",
+        ),
+        (around(&exchange), 0, "member for member"),
+    ] {
+        std::fs::write(gateway.path("edited.json"), text).unwrap();
+        let (ended, said) = verify("record", "edited.json", &[]);
+        assert!(ended == code && said.contains(says), "{said}");
+    }
     let month = record["vault-key"].as_str().unwrap();
     assert!(gateway.path(&format!("keys/kek/{month}.key")).is_file(), "{month}");
     for member in record.as_object().unwrap().keys() {
@@ -297,10 +317,33 @@ fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
     }
 
     let (code, said) = verify("policy", "policies", &[]);
-    assert!(code == 0 && said.contains("this bundle was in force"), "{said}");
+    assert!(
+        code == 0 && said.contains("the entry names this bundle by its hash"),
+        "{said}"
+    );
+    assert!(
+        said.contains("its files are those that were signed as number 1 by"),
+        "{said}"
+    );
+    assert!(said.contains("not proved: that it had come into force"), "{said}");
+    // A document's number is nothing that the bundle allows, so the hash does not tell; the officers' signatures do, and where there are none nothing does.
     let path = gateway.path("policies/agreements/public-security.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replacen("rows_per_day = 12_000_000", "rows_per_day = 1", 1)).unwrap();
+    let kept = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{kept}# another remark\n")).unwrap();
+    let (code, said) = verify("policy", "policies", &[]);
+    assert!(
+        code == 6 && said.contains("a file was changed, added or removed after signing"),
+        "{said}"
+    );
+    std::fs::rename(gateway.path("policies/bundle.sig"), gateway.path("bundle.sig")).unwrap();
+    let (code, said) = verify("policy", "policies", &[]);
+    assert!(
+        code == 0 && said.contains("not proved: that officers signed it"),
+        "{said}"
+    );
+    std::fs::rename(gateway.path("bundle.sig"), gateway.path("policies/bundle.sig")).unwrap();
+    std::fs::write(&path, &kept).unwrap();
+    std::fs::write(&path, kept.replacen("rows_per_day = 12_000_000", "rows_per_day = 1", 1)).unwrap();
     let (code, said) = verify("policy", "policies", &[]);
     assert!(code == 6 && said.contains("the entry names the bundle"), "{said}");
 }

@@ -261,11 +261,13 @@ impl<'f, F: Files> ExportVerifier<'f, F> {
             }
             Err(fault) => return Err(fault),
         };
-        let (entries, rest) = bundle::read_first(&bytes, width).map_err(|error| form(&path, error, from))?;
-        if !rest.is_empty() && path == tile.to_string() {
+        // Under the name of the full bundle stands a full one, also where the checkpoint reaches into it.
+        let held = if path == tile.to_string() { width } else { TILE_WIDTH };
+        let (entries, rest) = bundle::read_first(&bytes, held).map_err(|error| form(&path, error, from))?;
+        if !rest.is_empty() {
             return Err(form(&path, bundle::BundleError::Rest(rest.len()), from));
         }
-        for entry in entries {
+        for entry in entries.into_iter().take(usize::try_from(width).unwrap_or(usize::MAX)) {
             let taken = self.verifier.take(entry)?;
             each(&mut self.verifier, Entry::Leaf(&taken))?;
             self.fill(&taken.entries)?;

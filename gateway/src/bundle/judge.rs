@@ -152,7 +152,7 @@ pub(crate) struct Bench<'a> {
 }
 
 /// SHA-256 of a statement's text.
-pub(super) fn digest_of(statement: &Statement) -> [u8; 32] {
+pub(crate) fn digest_of(statement: &Statement) -> [u8; 32] {
     sha256::of(statement.text().as_bytes())
 }
 
@@ -183,6 +183,29 @@ pub(crate) fn judge(bundle: Bundle, bench: &Bench<'_>) -> Result<Vouched, Bundle
         signers,
         accepted,
     })
+}
+
+/// What officers signed of a bundle, and who they were, by the authorities alone: for who has neither the log nor revocation lists. Whether its turn had come is not
+/// asked.
+///
+/// # Errors
+/// The first reason against it: it is not signed, a file was changed since, a signature does not hold, a role is missing.
+pub(crate) fn signed(
+    bundle: &Bundle,
+    set: &PolicySet,
+    signers: &Signers,
+) -> Result<(Statement, Vec<Signer>), BundleRefused> {
+    let envelope = read(bundle)?;
+    unchanged(bundle, set.hash(), &envelope.statement)?;
+    let bench = Bench {
+        signers,
+        history: &History::default(),
+        table: None,
+        now_s: i64::MAX,
+    };
+    // Judged as one that was accepted: by the certificates of the day on which it was signed.
+    let signers = self::signers(&envelope, set, &bench, true)?;
+    Ok((envelope.statement, signers))
 }
 
 fn read(bundle: &Bundle) -> Result<Envelope, BundleRefused> {

@@ -2,19 +2,23 @@
 //!
 //! Takes a folder of receipts (`*.tlog-proof`; in a drop folder `*.ack`) and push states, a trust file, and the log: a journal or a copy of one, which is verified whole, or the gateway's
 //! list of the partner's own exchanges, in which every entry is proved by itself. Names each exchange that is missing on either side, doubled, refused, not
-//! answered, not relayed. A receipt that the log does not bear out, and a number of the partner's exchanges that the list lacks, are no differences but proofs against
-//! the gateway: code 6.
+//! answered, not relayed, and what was refused before there was an exchange. A receipt that the log does not bear out, and a number of the partner's exchanges that the list lacks, are no differences but proofs against
+//! the gateway, and a log that ends before a receipt is an older copy or a cut one: code 6.
 
 mod difference;
 mod folder;
 mod logged;
 mod numbers;
+mod refusals;
+mod verdict;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use self::difference::{Batch, Named, What, compare};
 use self::folder::Folder;
-use self::logged::{Log, of_journal, of_server};
+use self::logged::{Log, Unproven, of_journal, of_server};
+use self::refusals::Tally;
+use self::verdict::Verdict;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::client::deliver::load_trust;
@@ -38,13 +42,25 @@ WHAT IT NAMES
                  NAME.(16 digits).shuguan-push is of a file whose name another took since, or that was sent as something else since: remove it when you know
   doubled        one file under two exchanges
   refused        the gateway refused it
+  turned-away    requests in our name that were refused before there was an exchange, by code, with how many and from when to when: bad-signature ×16. Of
+                 those that we did not send somebody else knows our certificate, or repeats what we sent (replayed)
   not-relayed    accepted, not in the registry yet
   contradicted   a receipt that the log does not bear out: the log was changed, or cut
   withheld       the exchanges of a partner are numbered 1, 2, 3 …; the list lacks these numbers: something was sealed in our name and is kept from us
+  older-than-known
+                 a receipt was proved under more entries than the log given has: it is an older copy, or its end was cut off. Get a newer copy and compare
+                 again; if the newest there is lacks the receipt too, the log was cut, and the receipt proves it
 
 Each entry of the list of `--server` is proved by itself, and the numbers show that none was left out up to the last one. That one is relayed is the
 gateway's word: its leaf says what became of the rows, which no partner is told; an auditor may show it. What is newer than that shows with the
 next receipt; the whole log (`--log`) shows it at once.
+
+VERDICTS (--format json)
+  proven             every receipt is borne out; `items` has the differences
+  proven-in-part     the same, up to where the witnesses signed the log, or where its list has numbers
+  quorum-missing     entries of the gateway's list that the witnesses of the trust file have not signed
+  older-than-known   the log given ends before a receipt
+  disproven          something is contradicted or withheld, or a file or the log is not proven (`unproven`, or `why` and `file`)
 
 EXIT CODES
   0 nothing to name · 1 a file cannot be read · 3 refused · 4 not reached · 5 something is named · 6 a receipt or the log is not proven"
@@ -55,13 +71,13 @@ pub struct ReconcileArgs {
     /// Trust file with the log's public key.
     #[arg(long)]
     trust: PathBuf,
-    /// A journal or a copy of one, or the configuration (`*.toml`) of a gateway that has it on PostgreSQL; verified whole.
+    /// A journal or a copy of one, the configuration (`*.toml`) of a gateway that has it on PostgreSQL, or a folder that `shuguan log export` wrote; verified whole.
     #[arg(long, value_name = "JOURNAL", group = "log_of")]
     log: Option<PathBuf>,
     /// Ask the gateway.
     #[arg(long, group = "log_of")]
     server: bool,
-    /// The partner whose exchanges are compared; needed when no receipt says it.
+    /// The partner whose exchanges are compared; needed with `--log` when no receipt says it.
     #[arg(long, value_name = "ID")]
     partner: Option<String>,
     /// The partner's client.toml, for `--server`.
@@ -74,32 +90,33 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
     let trust = load_trust(&args.trust)?;
     let mut folder = Folder::default();
     folder.read(&args.dir, &trust, DEPTH_MAX)?;
-    let partner = partner(args, &folder)?;
-    let log = match &args.log {
-        Some(journal) => match of_journal(journal, &trust, &partner, output)? {
-            Ok(log) => log,
-            Err(why) => return Ok(not_proven(&why, output)),
-        },
-        None => match of_server(args, &trust, &partner)? {
-            Ok(log) => log,
-            Err(why) => return Ok(not_proven(&why, output)),
+    let found = match &args.log {
+        Some(journal) => {
+            let partner = partner(args, &folder)?;
+            let log = of_journal(journal, &trust, &partner, output)?;
+            log.map(|log| (log, partner))
+        }
+        // The gateway lists what the client's certificate names, whosever receipts are here.
+        None => match of_server(args, &trust, args.partner.as_deref())? {
+            Ok((log, Some(partner))) => Ok((log, partner)),
+            Ok((log, None)) => Ok((log, partner(args, &folder)?)),
+            Err(why) => Err(why),
         },
     };
+    let (log, partner) = match found {
+        Ok(found) => found,
+        Err(why) => return Ok(not_proven(&why, args.log.as_deref(), output)),
+    };
     let named = compare(&folder, &log, &partner);
-    show(&folder, &log, &partner, &named, output);
-    // In a list each entry may stand in a history of its own, unless witnesses saw it; of a whole log the newest entries always wait for them.
-    let unseen = !log.whole && log.unwitnessed > 0;
-    Ok(match named.first() {
-        _ if unseen || !folder.unproven.is_empty() => Exit::NotProven,
-        Some(first) if matches!(first.what, What::Contradicted | What::Withheld) => Exit::NotProven,
-        Some(_) => Exit::Partial,
-        None => Exit::Done,
-    })
+    let verdict = Verdict::of(&folder, &log, &named);
+    show((&folder, &log), (verdict, &partner), &named, output);
+    Ok(verdict.exit(&named))
 }
 
-fn not_proven(why: &str, output: &Output) -> Exit {
+fn not_proven(Unproven { verdict, why }: &Unproven, log: Option<&Path>, output: &Output) -> Exit {
     if output.is_json() {
-        let document = serde_json::json!({ "verdict": "disproven", "why": why });
+        let file = log.map(|log| log.display().to_string());
+        let document = serde_json::json!({ "verdict": verdict, "why": why, "file": file });
         output.json("shuguan.reconcile.v1", &document);
     } else {
         output.line(format!("无效  the log is not proven: {why}"));
@@ -125,16 +142,26 @@ fn partner(args: &ReconcileArgs, folder: &Folder) -> Result<String, Failure> {
     }
 }
 
-fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Output) {
+fn show((folder, log): (&Folder, &Log), (verdict, partner): (Verdict, &str), named: &[Named], output: &Output) {
+    let older = named.iter().any(|one| one.what == What::OlderThanKnown);
+    let complete = log.is_complete() && !older;
+    let sentence = verdict.sentence(folder, log, (partner, named));
     if output.is_json() {
         let document = serde_json::json!({
-            "partner": partner, "receipts": folder.of(partner), "unwitnessed": log.unwitnessed, "states": folder.states.len(),
-            "logged": log.exchanges.len(), "size": log.size, "complete": log.is_complete(),
+            "verdict": verdict.name(), "sentence": sentence, "partner": partner, "receipts": folder.of(partner), "unwitnessed": log.unwitnessed, "states": folder.states.len(),
+            "logged": log.exchanges.len(), "size": log.size, "complete": complete,
             "unproven": folder.unproven.iter().map(|(file, why)| serde_json::json!({ "file": file, "why": why })).collect::<Vec<_>>(),
             "items": named,
         });
         output.json("shuguan.reconcile.v1", &document);
         return;
+    }
+    // A program that reads the rows finds nothing but rows.
+    let headline = verdict.headline(&sentence);
+    if output.is_aligned() {
+        output.line(headline);
+    } else {
+        output.note(headline);
     }
     for (file, why) in &folder.unproven {
         output.line(format!("无效  {file}: {why}"));
@@ -151,7 +178,11 @@ fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Out
                 |(first, last)| format!("{first}..{last}"),
             ),
             or_dash(one.file.as_ref()),
-            one.batch.as_ref().map_or_else(|| "-".into(), Batch::shown),
+            one.batch
+                .as_ref()
+                .map(Batch::shown)
+                .or_else(|| one.tally.as_ref().map(Tally::shown))
+                .unwrap_or_else(|| "-".into()),
         ]
     });
     output.rows(
@@ -171,7 +202,13 @@ fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Out
             log.unwitnessed
         ));
     }
-    if !log.whole && log.is_complete() {
+    if older {
+        output.note(format!(
+            "the log given ends at {} entries, and a receipt proves that it had more: it is an older copy, or its end was cut off",
+            log.size
+        ));
+        output.note("next: get a newer copy and compare again; if the newest there is lacks the receipt too, the log was cut, and the receipt proves it");
+    } else if !log.whole && complete {
         output.note("the list has every exchange up to its last one: their numbers have no gap");
     } else if !log.is_complete() {
         output.note("not proved: that the gateway left nothing out of its list (that takes the whole log, --log)");

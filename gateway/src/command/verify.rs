@@ -7,11 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::time;
 use shuguan_ledger::trust::{Quorum, Trust, Witnessed};
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use crate::chain::Chain;
 use crate::client::deliver::load_trust;
 
 pub(super) mod consistency;
@@ -19,10 +21,12 @@ mod folder;
 mod journal;
 mod keys;
 mod log;
+mod once;
 mod opening;
 mod policy;
 mod receipt;
 mod record;
+mod sentence;
 mod volumes;
 
 pub use journal::{ReadLog, read_log};
@@ -90,13 +94,16 @@ It takes no key of the gateway: the secret behind the commitments is in the reco
 EXIT CODES
   0 有效, proven · 1 a file cannot be read · 6 无效, another record, another key, or not signed by the witnesses that the trust file asks for")]
     Record(record::RecordArgs),
-    /// A policy bundle: it is the one under which an exchange was decided.
+    /// A policy bundle: it is the one that an entry names, and these officers signed it.
     #[command(after_help = "EXAMPLES
   shuguan verify policy policies --receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
 
+Whose the signatures in its `bundle.sig` are the authorities (`ca`) of the trust file say.
+That the bundle came into force a receipt of the `policy` entry shows.
+
 EXIT CODES
   0 有效, proven · 1 a file cannot be read · 2 the entry names no bundle
-  6 无效, another bundle, one that was offered and refused, or not signed by the witnesses that the trust file asks for")]
+  6 无效, another bundle, other files than were signed, one that was offered and refused, or not signed by the witnesses that the trust file asks for")]
     Policy(policy::PolicyArgs),
     /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them; or every file of an exported log.
     ///
@@ -112,7 +119,7 @@ EXIT CODES
 A volume's folder holds its own entries, and of those before it the hashes: they are under the same root, and what they say is not proved by it.
 
 Entries that the witnesses have not signed yet are the log's own word, whatever their times say: the first line tells up to where it is proved
-(--format json: `proven-in-part`, `witnessed`, `unwitnessed`).
+(--format json: `proven-in-part`, `witnessed`, `unwitnessed`). So it does of entries that were lost at a recovery (`proven-in-part`, `lost`, `succeeded`).
 
 The journal is opened read-only; the gateway may go on running.
 
@@ -228,22 +235,51 @@ fn believed(path: &Path) -> Result<Trust, Failure> {
     Ok(trust)
 }
 
-/// The text of a receipt, bounded.
+/// The text of a receipt, bounded, for who has no verdict to give.
 pub(super) fn read_receipt(file: &Path) -> Result<String, Failure> {
-    read_bounded(file, RECEIPT_BYTES_MAX, "receipt")
+    bounded(file, RECEIPT_BYTES_MAX, "receipt")?.map_err(|why| Failure::local(format!("`{}`: {why}", file.display())))
 }
 
-/// The text of a file that has no more bytes than the longest of its kind.
-fn read_bounded(file: &Path, bytes_max: u64, kind: &str) -> Result<String, Failure> {
+/// The text of a file that has no more bytes than the longest of its kind; the inner error: it has more.
+fn bounded(file: &Path, bytes_max: u64, kind: &str) -> Result<Result<String, String>, Failure> {
     let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
     let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
     if bytes > bytes_max {
-        return Err(Failure::local(format!("`{}` is no {kind}", file.display()))
-            .because(format!("{bytes} bytes are more than the longest {kind} has")));
+        return Ok(Err(format!(
+            "it is no {kind}: {bytes} bytes are more than the longest {kind} has"
+        )));
     }
     let bytes = std::fs::read(file).map_err(unreadable)?;
     // It is ASCII but for the dashes of signatures; a replacement character makes it fail to verify, as any other change does.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    if text.contains("\r\n") {
+        return Ok(Err(
+            "its line ends were changed to CRLF, as a mail program or an editor does, so its signatures do not hold: fetch it again, or change them back to LF"
+                .into(),
+        ));
+    }
+    Ok(Ok(text))
+}
+
+/// The receipt of a file; the inner error: why it is none.
+fn parsed(file: &Path) -> Result<Result<Receipt, String>, Failure> {
+    let text = match bounded(file, RECEIPT_BYTES_MAX, "receipt")? {
+        Ok(text) => text,
+        Err(why) => return Ok(Err(why)),
+    };
+    Ok(Receipt::parse(&text).map_err(|error| Chain(&error).to_string()))
+}
+
+/// A receipt and what it proves; the inner error: why it proves nothing.
+pub(super) fn prove(file: &Path, trust: &Trust) -> Result<Result<(Proven, Receipt), String>, Failure> {
+    let receipt = match parsed(file)? {
+        Ok(receipt) => receipt,
+        Err(why) => return Ok(Err(why)),
+    };
+    Ok(match receipt.verify(trust) {
+        Ok(proven) => Ok((proven, receipt)),
+        Err(error) => Err(Chain(&error).to_string()),
+    })
 }
 
 /// What is only the log's word is not proven to who asks for witnesses.
@@ -270,12 +306,20 @@ fn seen_by(witnessed: &Witnessed, trust: &Trust) -> String {
     }
 }
 
+/// The last second of the year 9999, since 1970: what a date can say.
+const LAST_S: u64 = 253_402_300_799;
+
+/// When a witness says that it signed. What no clock shows is not told as a time.
+fn witness_time(time_s: u64) -> String {
+    match i64::try_from(time_s) {
+        Ok(1..) if time_s <= LAST_S => format!("at {}", time::format(i64::try_from(time_s).unwrap_or(0) * 1_000_000)),
+        _ => format!("(the time that it states, {time_s} s since 1970, is none that a clock shows)"),
+    }
+}
+
 /// Each witness with the time of its own clock.
 fn witnesses(witnessed: &Witnessed) -> String {
-    let one = |(name, time_s): (&str, u64)| {
-        let moment = i64::try_from(time_s).unwrap_or(i64::MAX).saturating_mul(1_000_000);
-        format!("`{name}` at {}", time::format(moment))
-    };
+    let one = |(name, time_s): (&str, u64)| format!("`{name}` {}", witness_time(time_s));
     let all = witnessed.by.iter().map(|by| one((&by.name, by.time_s)));
     all.collect::<Vec<_>>().join(", ")
 }
@@ -293,18 +337,39 @@ fn headline(quorum: Quorum, sentence: &str) -> String {
     }
 }
 
-/// The verdict that something is not so.
-fn not_proven(output: &Output, why: &str, index: Option<u64>) -> Exit {
-    verdict(output, "disproven", why, index)
+/// What a verdict is about.
+#[derive(Clone, Copy, Debug)]
+struct At<'f> {
+    file: &'f Path,
+    /// The first entry that is not proven, in a log.
+    index: Option<u64>,
 }
 
-/// A verdict other than `proven`: `disproven`, `incomplete`.
-fn verdict(output: &Output, verdict: &str, why: &str, index: Option<u64>) -> Exit {
-    let document = json!({ "verdict": verdict, "why": why, "index": index });
+impl<'f> At<'f> {
+    fn file(file: &'f Path) -> Self {
+        Self { file, index: None }
+    }
+
+    fn entry(file: &'f Path, index: u64) -> Self {
+        Self {
+            file,
+            index: Some(index),
+        }
+    }
+}
+
+/// The verdict that something is not so.
+fn not_proven(output: &Output, why: &str, at: At<'_>) -> Exit {
+    verdict(output, "disproven", why, at)
+}
+
+/// A verdict other than `proven`: `disproven`, `incomplete`, `older-than-known`.
+fn verdict(output: &Output, verdict: &str, why: &str, at: At<'_>) -> Exit {
+    let document = json!({ "verdict": verdict, "why": why, "index": at.index, "file": at.file.display().to_string() });
     if output.document("shuguan.verdict.v1", &document) {
         return Exit::NotProven;
     }
-    output.line(match index {
+    output.line(match at.index {
         Some(index) => format!("无效  not valid: entry {index} and what follows are not proven: {why}"),
         None => format!("无效  not valid: {why}"),
     });

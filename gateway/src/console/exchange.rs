@@ -17,7 +17,7 @@ use shuguan_policies::{PastColumn, PastName};
 
 use self::facts::{Fact, facts};
 use super::exchanges::{Choice, Line, answer, reasons, taken};
-use super::proof::{Proof, prove};
+use super::proof::{Proof, Seen, prove, prove_seen};
 use super::question::{self, Act, Asked, Request};
 use super::words::{self, Moment, grouped};
 use super::{Desk, Frame, shell};
@@ -62,6 +62,7 @@ struct Page {
     relayed: Option<Relayed>,
     leaves: Vec<Proved>,
     proof: Proof,
+    seen: Seen,
     token_list: String,
     token_receipt: String,
     token_leaf: String,
@@ -225,16 +226,14 @@ async fn page(
     let now_us = stations.clock.now_us();
     let policies = stations.policies.load_full();
     let mut leaves = Vec::with_capacity(view.leaves.len());
-    let mut first = None;
     for row in &view.leaves {
-        let proof = prove(&stations.journal, row).await;
         leaves.push(Proved {
             line: Line::of(row, &policies),
-            valid: proof.valid,
+            valid: prove(&stations.journal, row).await.valid,
         });
-        first.get_or_insert(proof);
     }
     let head = view.leaves.first().ok_or(Refusal::NotFound)?;
+    let proof = prove_seen(stations, view.exchange, head).await;
     let plan = match past::named_by(&view.leaf.event) {
         Some(hash) => past::reported(stations, hash).await,
         None => Ok(KeptPlan::Not),
@@ -255,7 +254,8 @@ async fn page(
         }),
         relayed: relayed(view),
         leaves,
-        proof: first.unwrap_or_default(),
+        seen: proof.witnesses.clone().unwrap_or_default(),
+        proof,
         token_list: desk.forms.token(peer, super::exchanges::ROUTE, now_us),
         token_receipt: desk.forms.token(peer, RECEIPT, now_us),
         token_leaf: desk.forms.token(peer, LEAF, now_us),

@@ -86,7 +86,7 @@ async fn shown(desk: &Desk, peer: &Peer, request: &Request) -> Result<Value, Sto
         "query_index": asked.index(),
         "exchange": exchanges::described_whole(&desk.console.api, &view).await?,
         "leaves": view.leaves.iter().map(row).collect::<Vec<_>>(),
-        "proof": proof::prove(&stations.journal, first).await,
+        "proof": proof::prove_seen(stations, view.exchange, first).await,
         "receipt": receipt,
     }))
 }

@@ -1,11 +1,16 @@
 //! The proof of a leaf, made anew on the server each time it is shown.
 //!
 //! Takes a leaf as the journal has it; computes its hash, the path to the root of the newest checkpoint and that checkpoint's signature, with
-//! the code that `shuguan verify` uses. What does not verify is shown as such and refused nowhere: an officer must see it.
+//! the code that `shuguan verify` uses; and, of an exchange's first leaf, which witnesses signed a checkpoint over it. What does not verify is shown as such and
+//! refused nowhere: an officer must see it.
 
 use serde::Serialize;
 use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::time;
+use shuguan_ledger::trust::{Quorum, Witnessed};
+use uuid::Uuid;
 
+use crate::exchange::Stations;
 pub(super) use crate::hex::hex;
 use crate::journal::{Journal, LeafRow};
 
@@ -29,6 +34,110 @@ pub(super) struct Proof {
     pub root: String,
     /// Hashes from the leaf to the root, hexadecimal.
     pub path: Vec<String>,
+    /// What witnesses say of it; asked of the first leaf of an exchange.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub witnesses: Option<Seen>,
+    /// All of it in one sentence.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sentence: String,
+}
+
+/// What witnesses say of a leaf.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Seen {
+    /// Witnesses of this gateway.
+    pub of: usize,
+    /// How many of them must have signed.
+    pub quorum: usize,
+    /// Whether so many signed a checkpoint over it.
+    pub met: bool,
+    /// Leaves under that checkpoint; none: there is none over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Who signed it.
+    pub by: Vec<Cosigner>,
+}
+
+/// A witness that signed.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Cosigner {
+    /// Its name.
+    pub name: String,
+    /// When, by its own clock.
+    pub at: String,
+}
+
+/// Proves the first leaf of an exchange, and says what witnesses say of it.
+pub(super) async fn prove_seen(stations: &Stations, exchange: Uuid, row: &LeafRow) -> Proof {
+    let proof = prove(&stations.journal, row).await;
+    let seen = seen(stations, exchange, row.index).await;
+    Proof {
+        sentence: sentence(&proof, &seen),
+        witnesses: Some(seen),
+        ..proof
+    }
+}
+
+/// The witnesses that signed a checkpoint over the first leaf of an exchange, each signature verified anew.
+async fn seen(stations: &Stations, exchange: Uuid, index: u64) -> Seen {
+    let (of, quorum) = stations.witnessing.asked();
+    let nobody = Seen {
+        of,
+        quorum,
+        ..Seen::default()
+    };
+    match cosigned(stations, exchange, index).await {
+        Some((size, witnessed)) => Seen {
+            met: witnessed.quorum == Quorum::Met,
+            size: Some(size),
+            by: witnessed.by.iter().map(|by| cosigner(&by.name, by.time_s)).collect(),
+            ..nobody
+        },
+        None => nobody,
+    }
+}
+
+async fn cosigned(stations: &Stations, exchange: Uuid, index: u64) -> Option<(u64, Witnessed)> {
+    let newest = stations.witnessing.newest()?;
+    let receipt = stations.journal.cosigned_receipt(exchange, &newest).await.ok()??;
+    let trust = stations.witnessing.trust_beside(&stations.journal.trust()).ok()?;
+    let proven = Receipt::parse(&receipt)
+        .and_then(|receipt| receipt.verify(&trust))
+        .ok()?;
+    (proven.index == index).then_some((proven.checkpoint.size, proven.witnessed))
+}
+
+fn cosigner(name: &str, time_s: u64) -> Cosigner {
+    let at_us = i64::try_from(time_s).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    Cosigner {
+        name: name.to_owned(),
+        at: time::format(at_us),
+    }
+}
+
+/// A valid path under the log's own signature, and who beside the log signed, are two things.
+fn sentence(proof: &Proof, seen: &Seen) -> String {
+    let log = if proof.valid {
+        format!(
+            "entry {} stands under the newest checkpoint of {} entries, which the log signed",
+            proof.index, proof.size
+        )
+    } else {
+        format!("entry {} is not proved", proof.index)
+    };
+    let witnesses = match (seen.of, seen.size) {
+        (0, _) => "this gateway has no witness: the log says so alone".to_owned(),
+        (of, None) => format!(
+            "none of its {of} witnesses has signed a checkpoint over it, {} are asked for: until then the log says so alone",
+            seen.quorum
+        ),
+        (of, Some(size)) => format!(
+            "{} of its {of} witnesses signed a checkpoint of {size} entries over it, {} are asked for",
+            seen.by.len(),
+            seen.quorum
+        ),
+    };
+    format!("{log}; {witnesses}")
 }
 
 /// Proves a leaf against the newest checkpoint.
@@ -59,8 +168,46 @@ pub(super) async fn prove(journal: &Journal, row: &LeafRow) -> Proof {
             size: proven.checkpoint.size,
             root: hex(&proven.checkpoint.root),
             path: receipt.path.iter().map(|hash| hex(hash)).collect(),
+            ..Proof::default()
         },
         Ok(_) => failed("another leaf stands at this index".into()),
         Err(fault) => failed(fault.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cosigner, Proof, Seen, sentence};
+
+    fn proved() -> Proof {
+        Proof {
+            valid: true,
+            index: 7,
+            size: 9,
+            ..Proof::default()
+        }
+    }
+
+    #[test]
+    fn a_proof_that_holds_says_beside_it_that_no_witness_signed() {
+        let log = "entry 7 stands under the newest checkpoint of 9 entries, which the log signed; ";
+        let mut seen = Seen::default();
+        let alone = "this gateway has no witness: the log says so alone";
+        assert_eq!(sentence(&proved(), &seen), format!("{log}{alone}"));
+        (seen.of, seen.quorum) = (3, 2);
+        let waits = "none of its 3 witnesses has signed a checkpoint over it, 2 are asked for: until then the log says so alone";
+        assert_eq!(sentence(&proved(), &seen), format!("{log}{waits}"));
+        let by = |name: &str| Cosigner {
+            name: name.into(),
+            at: String::new(),
+        };
+        (seen.size, seen.by) = (Some(8), vec![by("w1"), by("w2")]);
+        let saw = "2 of its 3 witnesses signed a checkpoint of 8 entries over it, 2 are asked for";
+        assert_eq!(sentence(&proved(), &seen), format!("{log}{saw}"));
+        let broken = Proof {
+            valid: false,
+            ..proved()
+        };
+        assert_eq!(sentence(&broken, &seen), format!("entry 7 is not proved; {saw}"));
     }
 }

@@ -296,6 +296,13 @@ async fn an_exchange_is_shown_with_a_proof_made_anew() {
     let question = json!({ "case": "1", "why": "court", "exchange": exchange });
     let shown = office.ask("security-qian", "/console/api/show", &question).await.json();
     assert_eq!(shown["proof"]["valid"], true, "{shown}");
+    // That the log signed it is one thing, that somebody else did another: this one has no witness.
+    let said = shown["proof"]["sentence"].as_str().unwrap();
+    assert!(
+        said.ends_with("this gateway has no witness: the log says so alone"),
+        "{said}"
+    );
+    assert_eq!(shown["proof"]["witnesses"]["met"], false, "{shown}");
     assert!(shown["receipt"].as_str().unwrap().starts_with("c2sp.org/tlog-proof@v1"));
     let unknown = json!({ "case": "1", "why": "court", "exchange": uuid::Uuid::nil() });
     let asked = office.leaves("officer-query").await;

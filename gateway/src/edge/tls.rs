@@ -277,18 +277,34 @@ fn tls_fault(file: &Path, error: impl fmt::Display) -> TlsFault {
     }
 }
 
-/// The verifier of client certificates; without lists it asks nobody whether a certificate is revoked.
+/// Who judges signatures of a time that is over by these authorities alone: whether one of them revoked a certificate since is not asked.
+///
+/// # Errors
+/// What is wrong with an authority.
+pub(crate) fn signers_of(authorities: &[Vec<u8>]) -> Result<Signers, String> {
+    let authorities: Vec<_> = authorities.iter().cloned().map(CertificateDer::from).collect();
+    let verifier = client_verifier(ClientAuth::Required, &authorities, &[])?;
+    Ok(Signers::new(Arc::clone(&verifier), verifier))
+}
+
 fn verifier(
     settings: &TlsSettings,
     auth: ClientAuth,
     authorities: &[CertificateDer<'static>],
     crls: &[CertificateRevocationListDer<'static>],
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsFault> {
+    client_verifier(auth, authorities, crls).map_err(|error| tls_fault(&settings.client_ca, error))
+}
+
+/// The verifier of client certificates; without lists it asks nobody whether a certificate is revoked.
+fn client_verifier(
+    auth: ClientAuth,
+    authorities: &[CertificateDer<'static>],
+    crls: &[CertificateRevocationListDer<'static>],
+) -> Result<Arc<dyn ClientCertVerifier>, String> {
     let mut roots = RootCertStore::empty();
     for authority in authorities {
-        roots
-            .add(authority.clone())
-            .map_err(|error| tls_fault(&settings.client_ca, error))?;
+        roots.add(authority.clone()).map_err(|error| error.to_string())?;
     }
     let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     if !crls.is_empty() {
@@ -298,7 +314,7 @@ fn verifier(
     if auth == ClientAuth::Asked {
         verifier = verifier.allow_unauthenticated();
     }
-    verifier.build().map_err(|error| tls_fault(&settings.client_ca, error))
+    verifier.build().map_err(|error| error.to_string())
 }
 
 fn certificates(path: &Path, faults: &mut Vec<TlsFault>) -> Vec<CertificateDer<'static>> {

@@ -197,3 +197,22 @@ proptest! {
             || opening.columns[column].commitment.bytes().all(|byte| byte.is_ascii_digit()));
     }
 }
+
+#[test]
+fn values_beside_which_no_salt_stands_are_refused_and_their_column_is_named() {
+    let (leaf, opening) = sealed_columns();
+    let package = opening.disclosing(&["name".into()], &BTreeMap::new());
+    assert_eq!(judged(&leaf, &package).unwrap()[1], Standing::Withheld);
+    for values in [
+        opening.columns[1].values.clone(),
+        Some(vec![vec![9.into()]]),
+        Some(vec![]),
+    ] {
+        let mut forged = package.clone();
+        forged.columns[1].values = values;
+        assert!(matches!(judged(&leaf, &forged), Err(OpeningFault::Unsalted(column)) if column == "count"));
+    }
+    let mut unsalted = opening.clone();
+    unsalted.columns[3].salt = None;
+    assert!(matches!(judged(&leaf, &unsalted), Err(OpeningFault::Unsalted(column)) if column == "born"));
+}

@@ -181,12 +181,21 @@ fn tiles_and_proofs_that_prove_nothing_are_told_from_a_log_with_two_histories() 
     changed.proof[1][4] ^= 1;
     desk.put("bad.proof", changed.encode());
     desk.put("short.proof", &whole.encode().as_bytes()[..40]);
+    let other = AddCheckpoint {
+        old: whole.old + 1,
+        ..whole.clone()
+    };
+    desk.put("other.proof", other.encode());
+    desk.put("crlf.proof", whole.encode().replace('\n', "\r\n"));
     let lead = "the proof does not lead from the first checkpoint to the second";
     for (old, proof, why) in [
         ("3", "bad.proof", lead),
         // The proof of another checkpoint.
         ("4", "3.proof", lead),
         ("3", "short.proof", "is no proof"),
+        // The path is right, and the size that it says it is from is not.
+        ("3", "other.proof", "entries on, and the earlier checkpoint has"),
+        ("3", "crlf.proof", "its line ends were changed to CRLF"),
     ] {
         let said = desk.said(&[old, "--proof", proof]);
         assert_eq!((said.code, said.verdict()), (6, "disproven"), "{said:?}");

@@ -190,6 +190,23 @@ fn a_full_tile_stands_in_for_the_partial_one_and_newer_files_do_not_matter() {
 }
 
 #[test]
+fn a_bundle_under_the_name_of_the_full_one_is_full() {
+    for (size, partial) in [(300, "tile/entries/001.p/44"), (76, "tile/entries/000.p/76")] {
+        let mut files = log(size);
+        let bytes = files.remove(partial).unwrap();
+        let full = partial.split(".p/").next().unwrap();
+        files.insert(full.into(), bytes);
+        match judged(&files) {
+            Err(ExportFault::Form { path, .. }) => assert_eq!(path, full),
+            other => unreachable!("{size}: {other:?}"),
+        }
+    }
+    let mut files = of_600().clone();
+    files.get_mut("tile/entries/001").unwrap().push(0);
+    assert!(matches!(judged(&files), Err(ExportFault::Form { .. })));
+}
+
+#[test]
 fn the_first_difference_is_named() {
     let mut files = of_600().clone();
     files.get_mut("tile/0/001").unwrap()[9 * 32 + 4] ^= 1;

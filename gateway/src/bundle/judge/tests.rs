@@ -417,3 +417,38 @@ proptest! {
         })?;
     }
 }
+
+impl Office {
+    /// What somebody finds signed who has nothing but its authorities.
+    fn signed(&self, bundle: &Bundle) -> Result<Vec<String>, Refusal> {
+        use rustls_pki_types::pem::PemObject as _;
+        let authorities = rustls_pki_types::CertificateDer::pem_file_iter(self.folder.path().join("pki/ca.pem"));
+        let authorities: Vec<Vec<u8>> = authorities.unwrap().map(|der| der.unwrap().to_vec()).collect();
+        let signers = tls::signers_of(&authorities).unwrap();
+        let signed = signed(bundle, &bundle.compile().unwrap(), &signers);
+        let (_, signers) = signed.map_err(|refused| refused.refusal)?;
+        Ok(signers
+            .into_iter()
+            .map(|signer| signer.role.name().to_owned())
+            .collect())
+    }
+}
+
+#[test]
+fn who_has_the_authorities_alone_sees_which_officers_signed_these_very_files() {
+    let (office, stranger) = (Office::new(), Office::new());
+    let [sun, qian] = office.both();
+    let envelope = enveloped(statement(1), &[&sun, &qian]);
+    let names = ["policy-officer", "security-officer"].map(str::to_owned);
+    assert_eq!(office.signed(&with(&envelope)), Ok(names.to_vec()));
+    assert_eq!(stranger.signed(&with(&envelope)), Err(Refusal::BundleSigner));
+    let alone = enveloped(statement(1), &[&sun]);
+    assert_eq!(office.signed(&with(&alone)), Err(Refusal::BundleQuorum));
+    let unsigned = Bundle::of(texts(), None).unwrap();
+    assert_eq!(office.signed(&unsigned), Err(Refusal::BundleUnsigned));
+    // What a person reads and the table does not have.
+    let mut edited = texts();
+    edited.first_mut().unwrap().1.push_str("# another document\n");
+    let edited = Bundle::of(edited, Some(envelope.text())).unwrap();
+    assert_eq!(office.signed(&edited), Err(Refusal::BundleTampered));
+}

@@ -10,6 +10,7 @@ use shuguan_ledger::time;
 
 use super::folder::{Folder, Own};
 use super::logged::{Fate, Log};
+use super::refusals::Tally;
 use crate::client::state::{ENDING, PushState};
 
 /// What is named.
@@ -18,10 +19,12 @@ use crate::client::state::{ENDING, PushState};
 pub(super) enum What {
     Contradicted,
     Withheld,
+    OlderThanKnown,
     MissingHere,
     Unanswered,
     Doubled,
     Refused,
+    TurnedAway,
     Discarded,
     NotRelayed,
 }
@@ -31,10 +34,12 @@ impl What {
         match self {
             Self::Contradicted => "与日志矛盾",
             Self::Withheld => "清单缺号",
+            Self::OlderThanKnown => "日志早于回执",
             Self::MissingHere => "本地缺回执",
             Self::Unanswered => "无应答",
             Self::Doubled => "重复报送",
             Self::Refused => "被拒绝",
+            Self::TurnedAway => "请求被拒",
             Self::Discarded => "已放弃入库",
             Self::NotRelayed => "未入库",
         }
@@ -44,10 +49,12 @@ impl What {
         match self {
             Self::Contradicted => "contradicted",
             Self::Withheld => "withheld",
+            Self::OlderThanKnown => "older-than-known",
             Self::MissingHere => "missing-here",
             Self::Unanswered => "unanswered",
             Self::Doubled => "doubled",
             Self::Refused => "refused",
+            Self::TurnedAway => "turned-away",
             Self::Discarded => "discarded",
             Self::NotRelayed => "not-relayed",
         }
@@ -72,6 +79,9 @@ pub(super) struct Named {
     /// By which a batch without a receipt and a file without an answer are told to be one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(super) batch: Option<Batch>,
+    /// Of refusals that name no exchange.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(super) tally: Option<Tally>,
 }
 
 /// What was pushed.
@@ -95,6 +105,7 @@ impl Named {
             code: None,
             numbers: None,
             batch: None,
+            tally: None,
         }
     }
 }
@@ -142,14 +153,26 @@ pub(super) fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
             .exchanges
             .get(exchange)
             .is_some_and(|logged| logged.hash == own.hash && logged.index == own.index);
-        // A receipt is newer than a copy of the log that ends before it.
-        if !same && (own.index < log.size || !log.whole) {
-            named.push(of_receipt(What::Contradicted, own));
+        // An older copy of the log ends before the receipt; so does one whose end was cut off, and nothing in it tells the two apart.
+        let ends_before = log.whole && own.index >= log.size;
+        if !same {
+            let what = if ends_before {
+                What::OlderThanKnown
+            } else {
+                What::Contradicted
+            };
+            named.push(of_receipt(what, own));
         }
     }
+    named.extend(newest_beyond(folder, log, partner));
     named.extend(log.numbers.missing().into_iter().map(|missing| Named {
         numbers: Some((*missing.start(), *missing.end())),
         ..Named::only(What::Withheld)
+    }));
+    named.extend(log.refusals.by_code().map(|(code, tally)| Named {
+        code: Some(code.clone()),
+        tally: Some(tally.clone()),
+        ..Named::only(What::TurnedAway)
     }));
     let states = folder.states.iter();
     let answered: HashMap<&str, &str> = states
@@ -194,6 +217,13 @@ pub(super) fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
     named.sort();
     named.dedup();
     named
+}
+
+/// The receipt that was proved under the most entries, when the log itself has fewer: what stands in those it does not say.
+fn newest_beyond(folder: &Folder, log: &Log, partner: &str) -> Option<Named> {
+    let ours = |own: &&Own| own.leaf.event.partner() == Some(partner);
+    let newest = folder.receipts.iter().filter(ours).max_by_key(|own| own.size)?;
+    (log.whole && newest.size > log.size).then(|| of_receipt(What::OlderThanKnown, newest))
 }
 
 pub(super) fn of_receipt(what: What, own: &Own) -> Named {

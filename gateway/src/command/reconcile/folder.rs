@@ -6,14 +6,13 @@
 use std::path::{Path, PathBuf};
 
 use shuguan_ledger::leaf::Leaf;
-use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::tree::Hash;
 use shuguan_ledger::trust::Trust;
 
 use crate::client::outbox::is_feed;
 use crate::client::state::PushState;
 use crate::command::exit::Failure;
-use crate::command::verify::read_receipt;
+use crate::command::verify::prove;
 
 /// Most files of a folder that are looked at.
 const FILES_MAX: usize = 1_000_000;
@@ -24,6 +23,8 @@ pub(super) struct Own {
     pub(super) index: u64,
     pub(super) hash: Hash,
     pub(super) leaf: Leaf,
+    /// Entries of the log under the checkpoint that it was proved by: so many there were.
+    pub(super) size: u64,
 }
 
 /// What the folder holds.
@@ -73,16 +74,16 @@ impl Folder {
     }
 
     fn receipt(&mut self, path: &Path, trust: &Trust) -> Result<(), Failure> {
-        let text = read_receipt(path)?;
         let file = path.display().to_string();
-        match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {
-            Ok(proven) => self.receipts.push(Own {
+        match prove(path, trust)? {
+            Ok((proven, _)) => self.receipts.push(Own {
                 file,
                 index: proven.index,
                 hash: proven.leaf_hash,
                 leaf: proven.leaf,
+                size: proven.checkpoint.size,
             }),
-            Err(fault) => self.unproven.push((file, fault.to_string())),
+            Err(why) => self.unproven.push((file, why)),
         }
         Ok(())
     }

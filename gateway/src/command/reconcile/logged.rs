@@ -1,6 +1,6 @@
 //! The log of one partner: of a journal that verifies whole, or of the gateway's list, in which every entry is proved by itself.
 //!
-//! Takes a journal or a gateway, and a trust file; gives the partner's exchanges with what became of each, and how many entries the log alone vouches for. Refuses a journal
+//! Takes a journal, an exported log or a gateway, and a trust file; gives the partner's exchanges with what became of each, and how many entries the log alone vouches for. Refuses a journal
 //! that cannot be read, and says which entry is not proven; a journal of which the witnesses that the trust file asks for have signed nothing is not.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::exported::{self, Entry, ExportFault, ExportVerifier};
 use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_ledger::receipt::{Receipt, ReceiptError};
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
@@ -17,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use super::ReconcileArgs;
 use super::numbers::Numbers;
+use super::refusals::Refusals;
 use crate::chain::Chain;
 use crate::client::{Client, ClientSettings, Listener};
 use crate::command::config;
@@ -27,6 +29,29 @@ use crate::journal::Resting;
 
 /// What is said of a log that no quorum saw.
 const UNSEEN: &str = "the witnesses that the trust file asks for have signed none of its checkpoints";
+/// A log that is not proven, in a verdict's word, and why.
+#[derive(Debug)]
+pub(super) struct Unproven {
+    pub(super) verdict: &'static str,
+    pub(super) why: String,
+}
+
+impl Unproven {
+    fn disproven(why: String) -> Self {
+        Self {
+            verdict: "disproven",
+            why,
+        }
+    }
+
+    fn unseen() -> Self {
+        Self {
+            verdict: "quorum-missing",
+            why: UNSEEN.into(),
+        }
+    }
+}
+
 /// How often the gateway is asked for its list while witnesses have not signed the newest entries, and how long after each other: they sign about once a second.
 const TRIES: u32 = 3;
 const BETWEEN: Duration = Duration::from_secs(2);
@@ -68,6 +93,8 @@ pub(super) struct Log {
     pub(super) exchanges: BTreeMap<String, Logged>,
     /// The numbers that they have.
     pub(super) numbers: Numbers,
+    /// What was refused without one.
+    pub(super) refusals: Refusals,
     /// Whether it is the log itself, which was verified from its first entry to its last.
     pub(super) whole: bool,
     /// Entries that the log alone vouches for, when the trust file asks for witnesses: of the whole log, or of those that the gateway listed.
@@ -87,18 +114,70 @@ pub(super) fn of_journal(
     trust: &Trust,
     partner: &str,
     output: &Output,
-) -> Result<Result<Log, String>, Failure> {
+) -> Result<Result<Log, Unproven>, Failure> {
+    if journal.is_dir() {
+        return of_folder(journal, trust, partner);
+    }
     match read_log(&config::journal_at(journal)?, trust, output) {
-        Ok(report) if report.quorum == Quorum::Missing => Ok(Err(UNSEEN.into())),
+        Ok(report) if report.quorum == Quorum::Missing => Ok(Err(Unproven::unseen())),
         Ok(report) => {
             let log = reread(journal, &report.checkpoint, partner)?;
             let unwitnessed = report.unwitnessed().unwrap_or(0);
             Ok(Ok(Log { unwitnessed, ..log }))
         }
-        Err(ReadLog::Fault(fault)) => Ok(Err(fault.to_string())),
+        Err(ReadLog::Fault(fault)) => Ok(Err(Unproven::disproven(fault.to_string()))),
         Err(ReadLog::Unreadable(error)) => Err(unreadable(journal).because(Chain(&error))),
         Err(ReadLog::Disturbed) => Err(disturbed(journal)),
     }
+}
+
+/// The same in a folder that `shuguan log export` wrote: its entries are taken while they are proved.
+fn of_folder(folder: &Path, trust: &Trust, partner: &str) -> Result<Result<Log, Unproven>, Failure> {
+    let (files, mut log) = (exported::Folder(folder.to_owned()), Log::listed());
+    let verified = ExportVerifier::new(&files, trust).and_then(|mut verifier| {
+        while verifier.bundle(|verifier, entry| {
+            if let (Entry::Leaf(taken), Some(hash)) = (entry, entry.hash()) {
+                let index = verifier.edge().size().saturating_sub(1);
+                log.entry((index, *hash), taken.leaf.clone(), partner);
+            }
+            Ok(())
+        })? {}
+        verifier.finish()
+    });
+    let report = match verified {
+        Ok(report) => report.log,
+        Err(ExportFault::Absent { path, .. }) if path == exported::CHECKPOINT => {
+            return Err(unreadable(folder)
+                .because("there is no `checkpoint` in it, so it is no exported log")
+                .then("name the journal's SQLite file, or a folder that shuguan log export wrote"));
+        }
+        Err(fault @ ExportFault::Unreadable { .. }) => return Err(unreadable(folder).because(Chain(&fault))),
+        Err(fault) => {
+            let verdict = match &fault {
+                ExportFault::Absent { .. } => "incomplete",
+                _ => "disproven",
+            };
+            let why = Chain(&fault).to_string();
+            return Ok(Err(Unproven { verdict, why }));
+        }
+    };
+    if report.quorum == Quorum::Missing {
+        return Ok(Err(Unproven::unseen()));
+    }
+    if report.hashed > 0 {
+        return Err(unreadable(folder)
+            .because(format!(
+                "it is a volume: of its first {} entries it has the hashes",
+                report.hashed
+            ))
+            .then(
+                "name the journal's SQLite file, or export the whole log: shuguan log export --journal JOURNAL -o DIR",
+            ));
+    }
+    log.size = report.checkpoint.size;
+    log.whole = true;
+    log.unwitnessed = report.unwitnessed().unwrap_or(0);
+    Ok(Ok(log))
 }
 
 /// The exchanges of a partner in the leaves that were proved: they are read anew, and are compared only when they lead to the proved root.
@@ -106,7 +185,7 @@ pub(super) fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Resu
     let resting = Resting::open(&config::journal_at(journal)?);
     let resting = resting.map_err(|fault| unreadable(journal).because(Chain(&fault)))?;
     let reader = &resting.reader;
-    let (mut exchanges, mut numbers, mut edge) = (BTreeMap::new(), Numbers::default(), Edge::empty());
+    let (mut log, mut edge) = (Log::listed(), Edge::empty());
     while edge.size() < proven.size {
         let left = u32::try_from(proven.size - edge.size()).unwrap_or(u32::MAX);
         let leaves = reader.entries(edge.size(), left);
@@ -118,20 +197,15 @@ pub(super) fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Resu
             let leaf = Leaf::decode(&bytes).map_err(|error| unreadable(journal).because(error))?;
             let (index, hash) = (edge.size(), leaf_hash(&bytes));
             edge.append(hash);
-            numbers.take(index, &leaf, partner);
-            take(&mut exchanges, index, hash, leaf, partner);
+            log.entry((index, hash), leaf, partner);
         }
     }
     if edge.root() != proven.root || !resting.is_undisturbed() {
         return Err(disturbed(journal));
     }
-    Ok(Log {
-        size: proven.size,
-        exchanges,
-        numbers,
-        whole: true,
-        unwitnessed: 0,
-    })
+    log.size = proven.size;
+    log.whole = true;
+    Ok(log)
 }
 
 pub(super) fn unreadable(journal: &Path) -> Failure {
@@ -180,16 +254,21 @@ pub(super) fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: H
     }
 }
 
-/// The gateway's list, each entry proved; asked for again while witnesses have not signed its newest entries.
-pub(super) fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> Result<Result<Log, String>, Failure> {
+/// The gateway's list, each entry proved, and whose it is; asked for again while witnesses have not signed its newest entries. None: it is empty, and nobody stated a
+/// partner.
+pub(super) fn of_server(
+    args: &ReconcileArgs,
+    trust: &Trust,
+    stated: Option<&str>,
+) -> Result<Result<(Log, Option<String>), Unproven>, Failure> {
     let client = Client::open(&ClientSettings::load(&args.config)?, Listener::Feed)?;
     let runtime = crate::command::runtime()?;
     let mut tries = 0;
     loop {
-        let listed = listed(&client, &runtime, trust, partner)?;
+        let listed = listed(&client, &runtime, trust, stated)?;
         tries += 1;
         match listed {
-            Ok(log) if log.unwitnessed > 0 && tries < TRIES => {
+            Ok((log, _)) if log.unwitnessed > 0 && tries < TRIES => {
                 // Made inside: a timer that is made outside of a runtime has nothing to wake it, and panics.
                 runtime.block_on(async { tokio::time::sleep(BETWEEN).await });
             }
@@ -198,21 +277,27 @@ pub(super) fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> R
     }
 }
 
-fn listed(client: &Client, runtime: &Runtime, trust: &Trust, partner: &str) -> Result<Result<Log, String>, Failure> {
-    let (mut log, mut from) = (Log::listed(), 0_u64);
+fn listed(
+    client: &Client,
+    runtime: &Runtime,
+    trust: &Trust,
+    stated: Option<&str>,
+) -> Result<Result<(Log, Option<String>), Unproven>, Failure> {
+    let (mut log, mut from, mut partner) = (Log::listed(), 0_u64, stated.map(str::to_owned));
     loop {
         let path = format!("/v1/exchanges?from={from}");
         let page = runtime
             .block_on(client.get_json(&path))
             .map_err(|error| error.failure(&format!("GET {path}")))?;
         for item in page.get("items").and_then(Value::as_array).into_iter().flatten() {
-            if let Err(why) = log.item(item, trust, partner) {
-                return Ok(Err(format!("an entry of the gateway's list: {why}")));
+            if let Err(why) = log.item(item, trust, &mut partner) {
+                let why = format!("an entry of the gateway's list: {why}");
+                return Ok(Err(Unproven::disproven(why)));
             }
         }
         match page.get("next").and_then(Value::as_u64) {
             Some(next) if next > from => from = next,
-            _ => return Ok(Ok(log)),
+            _ => return Ok(Ok((log, partner))),
         }
     }
 }
@@ -224,13 +309,23 @@ impl Log {
             size: 0,
             exchanges: BTreeMap::new(),
             numbers: Numbers::default(),
+            refusals: Refusals::default(),
             whole: false,
             unwitnessed: 0,
         }
     }
 
+    /// Takes a proved leaf in the order of the log.
+    fn entry(&mut self, (index, hash): (u64, Hash), leaf: Leaf, partner: &str) {
+        self.numbers.take(index, &leaf, partner);
+        self.refusals.take(&leaf, partner);
+        take(&mut self.exchanges, index, hash, leaf, partner);
+    }
+
     /// Takes an item of the gateway's list: its receipts, then what the gateway says became of it.
-    fn item(&mut self, item: &Value, trust: &Trust, partner: &str) -> Result<(), ReceiptError> {
+    ///
+    /// The list is of whom the client's certificate names: where nobody stated a partner, the first entry says who that is.
+    fn item(&mut self, item: &Value, trust: &Trust, partner: &mut Option<String>) -> Result<(), ReceiptError> {
         for member in ["receipt", "settled"] {
             let Some(text) = item.get(member).and_then(Value::as_str) else {
                 continue;
@@ -238,9 +333,11 @@ impl Log {
             let proven = Receipt::parse(text).and_then(|receipt| receipt.verify(trust))?;
             self.size = self.size.max(proven.checkpoint.size);
             self.unwitnessed += u64::from(proven.witnessed.quorum == Quorum::Missing);
-            self.numbers.take(proven.index, &proven.leaf, partner);
+            if partner.is_none() {
+                *partner = proven.leaf.event.counts_for().map(str::to_owned);
+            }
             let (index, hash) = (proven.index, proven.leaf_hash);
-            take(&mut self.exchanges, index, hash, proven.leaf, partner);
+            self.entry((index, hash), proven.leaf, partner.as_deref().unwrap_or_default());
         }
         let relayed = item.get("state").and_then(Value::as_str) == Some("relayed");
         let exchange = item.get("exchange").and_then(Value::as_str).filter(|_| relayed);

@@ -21,6 +21,8 @@ use super::difference::{What, compare};
 use super::folder::{Folder, Own};
 use super::logged::{Log, Logged, of_journal, reread, take};
 use super::numbers::Numbers;
+use super::refusals::Refusals;
+use super::verdict::Verdict;
 use crate::client::state::{Done, PushState, Stamp, Standing};
 use crate::clock::Clock;
 use crate::command::exit::Exit;
@@ -67,6 +69,7 @@ fn own(index: u64, hash: u8, leaf: Leaf) -> Own {
         index,
         hash: [hash; 32],
         leaf,
+        size: index + 1,
     }
 }
 
@@ -79,6 +82,7 @@ fn log(leaves: Vec<(u64, u8, Leaf)>, size: u64) -> Log {
         size,
         exchanges,
         numbers: Numbers::default(),
+        refusals: Refusals::default(),
         whole: true,
         unwitnessed: 0,
     }
@@ -125,6 +129,46 @@ fn named(folder: &Folder, log: &Log) -> Vec<(What, String)> {
     named
         .map(|one| (one.what, one.exchange.or(one.file).unwrap_or_default()))
         .collect()
+}
+
+fn judged(folder: &Folder, log: &Log) -> (Verdict, Exit) {
+    let named = compare(folder, log, "ours");
+    let verdict = Verdict::of(folder, log, &named);
+    (verdict, verdict.exit(&named))
+}
+
+#[test]
+fn a_verdict_is_no_better_than_the_worst_that_is_found() {
+    let settled = || vec![(1, 1, push("a", "ours")), (2, 2, relayed("a"))];
+    let folder = |hash: u8| Folder {
+        receipts: vec![own(1, hash, push("a", "ours"))],
+        ..Folder::default()
+    };
+    let whole = log(settled(), 3);
+    assert_eq!(judged(&folder(1), &whole), (Verdict::Proven, Exit::Done));
+    assert_eq!(judged(&folder(9), &whole), (Verdict::Disproven, Exit::NotProven));
+    assert_eq!(judged(&Folder::default(), &whole), (Verdict::Proven, Exit::Partial));
+    let unproven = Folder {
+        unproven: vec![("b.tlog-proof".into(), "not a receipt".into())],
+        ..folder(1)
+    };
+    assert_eq!(judged(&unproven, &whole), (Verdict::Disproven, Exit::NotProven));
+    let unseen = |whole: bool| Log {
+        unwitnessed: 1,
+        whole,
+        ..log(settled(), 3)
+    };
+    assert_eq!(judged(&folder(1), &unseen(true)), (Verdict::ProvenInPart, Exit::Done));
+    assert_eq!(
+        judged(&folder(1), &unseen(false)),
+        (Verdict::QuorumMissing, Exit::NotProven)
+    );
+    // A list whose entries have no numbers may lack some.
+    let list = Log {
+        whole: false,
+        ..log(settled(), 3)
+    };
+    assert_eq!(judged(&folder(1), &list), (Verdict::ProvenInPart, Exit::Done));
 }
 
 #[test]
@@ -198,17 +242,16 @@ fn each_difference_has_its_name() {
 }
 
 #[test]
-fn a_receipt_that_the_log_does_not_bear_out_comes_first_unless_the_copy_ends_before_it() {
+fn a_receipt_that_the_log_does_not_bear_out_comes_first() {
     let log = log(vec![(1, 1, push("a", "ours")), (2, 2, relayed("a"))], 3);
-    for (index, hash, contradicted) in [(1, 9, true), (2, 1, true), (9, 1, false)] {
+    for (index, hash) in [(1, 9), (2, 1)] {
         let folder = Folder {
             receipts: vec![own(index, hash, push("a", "ours"))],
             ..Folder::default()
         };
-        let found = compare(&folder, &log, "ours");
         assert_eq!(
-            found.first().is_some_and(|one| one.what == What::Contradicted),
-            contradicted,
+            compare(&folder, &log, "ours")[0].what,
+            What::Contradicted,
             "{index} {hash}"
         );
     }
@@ -217,6 +260,38 @@ fn a_receipt_that_the_log_does_not_bear_out_comes_first_unless_the_copy_ends_bef
         ..Folder::default()
     };
     assert_eq!(compare(&folder, &log, "ours")[0].what, What::Contradicted);
+}
+
+#[test]
+fn a_log_that_ends_before_a_receipt_is_an_older_copy_or_a_cut_one_and_is_named() {
+    let log = log(vec![(1, 1, push("a", "ours")), (2, 2, relayed("a"))], 3);
+    // The second is of an entry that the copy has, and was fetched when the log had more.
+    let later = Own {
+        size: 9,
+        ..own(1, 1, push("a", "ours"))
+    };
+    for (receipt, exchange) in [(own(3, 1, push("b", "ours")), "b"), (later, "a")] {
+        let folder = Folder {
+            receipts: vec![receipt],
+            ..Folder::default()
+        };
+        assert!(named(&folder, &log).contains(&(What::OlderThanKnown, exchange.to_owned())));
+        assert_eq!(judged(&folder, &log), (Verdict::OlderThanKnown, Exit::NotProven));
+    }
+}
+
+#[test]
+fn neither_a_receipt_of_the_last_entry_nor_one_of_another_partner_makes_a_copy_older_than_known() {
+    let log = log(vec![(1, 1, push("a", "ours")), (2, 2, relayed("a"))], 3);
+    let up_to_the_end = Own {
+        size: 3,
+        ..own(1, 1, push("a", "ours"))
+    };
+    let folder = Folder {
+        receipts: vec![up_to_the_end, own(9, 9, push("z", "theirs"))],
+        ..Folder::default()
+    };
+    assert_eq!(named(&folder, &log), []);
 }
 
 #[test]
@@ -266,6 +341,36 @@ fn one_file_under_two_exchanges_is_doubled_and_one_without_an_answer_is_unanswer
         named(&folder, &log(Vec::new(), 1)),
         expected.map(|(what, id)| (what, id.to_owned()))
     );
+}
+
+#[test]
+fn what_was_refused_without_an_exchange_is_named_by_its_code_with_count_and_times() {
+    let mut log = log(vec![(1, 1, push("a", "ours")), (2, 2, relayed("a"))], 4);
+    let refusal = RefusalEvent {
+        x: None,
+        p: "ours".into(),
+        code: "replayed".into(),
+        at: "admit".into(),
+        rec: None,
+        ds: None,
+        pur: None,
+        bun: None,
+        cnt: Some(2),
+        qua: None,
+        req: None,
+        ask: None,
+        abs: None,
+    };
+    log.refusals.take(&leaf(Event::Refusal(refusal)), "ours");
+    let folder = Folder {
+        receipts: vec![own(1, 1, push("a", "ours"))],
+        ..Folder::default()
+    };
+    let found = serde_json::to_value(compare(&folder, &log, "ours")).unwrap();
+    let at = "1970-01-01T00:00:00.000000Z";
+    let expected =
+        serde_json::json!([{ "what": "turned-away", "code": "replayed", "count": 2, "first": at, "last": at }]);
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use shuguan_ledger::trust::{Trust, Witnessed};
 use shuguan_ledger::witness::AddCheckpoint;
 
 use super::log::folder_fault;
-use super::{RECEIPT_BYTES_MAX, exit, headline, not_proven, read_bounded, seen_by, verdict, witnesses_json};
+use super::{At, RECEIPT_BYTES_MAX, bounded, exit, headline, not_proven, seen_by, verdict, witnesses_json};
 use crate::chain::Chain;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
@@ -74,7 +74,7 @@ pub(super) fn run(args: &ConsistencyArgs, trust: &Trust, output: &Output) -> Res
         (Some(folder), _) => Between::Tiles(Folder(folder.clone())),
         (None, Some(file)) => match proof(file)? {
             Ok(proof) => Between::Path(proof),
-            Err(why) => return Ok(not_proven(output, &why, None)),
+            Err(why) => return Ok(not_proven(output, &why, At::file(file))),
         },
         (None, None) => {
             return Err(
@@ -83,21 +83,37 @@ pub(super) fn run(args: &ConsistencyArgs, trust: &Trust, output: &Output) -> Res
             );
         }
     };
-    let old = note(&args.old)?;
-    let new = match (&args.new, &between) {
-        (Some(file), _) => note(file)?,
-        (None, Between::Tiles(folder)) => note(&folder.0.join(CHECKPOINT))?,
-        (None, Between::Path(proof)) => proof.checkpoint.clone(),
+    let later = match (&args.new, &between) {
+        (Some(file), _) => file.clone(),
+        (None, Between::Tiles(folder)) => folder.0.join(CHECKPOINT),
+        (None, Between::Path(_)) => args.proof.clone().unwrap_or_default(),
     };
-    let opened = believed(old, "first", trust).and_then(|old| Ok((old, believed(new, "second", trust)?)));
-    let (old, new) = match opened {
-        Ok(opened) => opened,
-        Err(why) => return Ok(not_proven(output, &why, None)),
+    let old = match signed(&args.old)?.and_then(|note| believed(note, "first", trust)) {
+        Ok(old) => old,
+        Err(why) => return Ok(not_proven(output, &why, At::file(&args.old))),
+    };
+    let note = match (&args.new, &between) {
+        (None, Between::Path(proof)) => Ok(proof.checkpoint.clone()),
+        _ => signed(&later)?,
+    };
+    let new = match note.and_then(|note| believed(note, "second", trust)) {
+        Ok(new) => new,
+        Err(why) => return Ok(not_proven(output, &why, At::file(&later))),
     };
     let path = match path(&between, &old, &new) {
         Ok(path) => path,
-        Err(fault) => return refused(fault, &between, (&old, &new), output),
+        Err(fault) => return refused(fault, (&between, &later), (&old, &new), output),
     };
+    // What it says of itself is nothing that the path would prove; whoever reads the file reads it.
+    if let (Between::Path(proof), Some(file)) = (&between, &args.proof)
+        && proof.old != old.checkpoint.size
+    {
+        let why = format!(
+            "the proof is from {} entries on, and the earlier checkpoint has {}",
+            proof.old, old.checkpoint.size
+        );
+        return Ok(not_proven(output, &why, At::file(file)));
+    }
     if let Some(file) = &args.output {
         let proof = AddCheckpoint {
             old: old.checkpoint.size,
@@ -121,8 +137,19 @@ fn path(between: &Between, old: &Believed, new: &Believed) -> Result<Vec<Hash>, 
 }
 
 /// The signed checkpoint of a file: a note, that of a receipt, or the later one of a proof. What is none of them is left to the signature to refuse.
+///
+/// # Errors
+/// When it cannot be read, or is too long for one.
 pub(in crate::command) fn note(file: &Path) -> Result<String, Failure> {
-    let text = read_bounded(file, RECEIPT_BYTES_MAX, "checkpoint")?;
+    signed(file)?.map_err(|why| Failure::local(format!("`{}`: {why}", file.display())))
+}
+
+/// The same; the inner error: it is too long for one.
+fn signed(file: &Path) -> Result<Result<String, String>, Failure> {
+    Ok(bounded(file, RECEIPT_BYTES_MAX, "checkpoint")?.map(within))
+}
+
+fn within(text: String) -> String {
     let within = if text.starts_with(RECEIPT) {
         Receipt::parse(&text).ok().map(|receipt| receipt.checkpoint)
     } else if text.starts_with(PROOF) {
@@ -131,13 +158,15 @@ pub(in crate::command) fn note(file: &Path) -> Result<String, Failure> {
     } else {
         None
     };
-    Ok(within.unwrap_or(text))
+    within.unwrap_or(text)
 }
 
 fn proof(file: &Path) -> Result<Result<AddCheckpoint, String>, Failure> {
-    let text = read_bounded(file, RECEIPT_BYTES_MAX, "proof")?;
-    let read = AddCheckpoint::parse(text.as_bytes());
-    Ok(read.map_err(|refused| format!("`{}` is no proof: {refused}", file.display())))
+    let text = bounded(file, RECEIPT_BYTES_MAX, "proof")?;
+    Ok(text.and_then(|text| {
+        let read = AddCheckpoint::parse(text.as_bytes());
+        read.map_err(|refused| format!("`{}` is no proof: {refused}", file.display()))
+    }))
 }
 
 fn believed(note: String, which: &str, trust: &Trust) -> Result<Believed, String> {
@@ -154,7 +183,7 @@ fn believed(note: String, which: &str, trust: &Trust) -> Result<Believed, String
 /// What is said when it is not so.
 fn refused(
     fault: ConsistencyFault<std::io::Error>,
-    between: &Between,
+    (between, later): (&Between, &Path),
     (old, new): (&Believed, &Believed),
     output: &Output,
 ) -> Result<Exit, Failure> {
@@ -162,7 +191,7 @@ fn refused(
     let inconsistent = match (fault, between) {
         (ConsistencyFault::Tile(fault), Between::Tiles(folder)) => return tile_fault(fault, &folder.0, output),
         (ConsistencyFault::Tile(fault), Between::Path(_)) => {
-            return Ok(not_proven(output, &Chain(&fault).to_string(), None));
+            return Ok(not_proven(output, &Chain(&fault).to_string(), At::file(later)));
         }
         (ConsistencyFault::Inconsistent(inconsistent), _) => inconsistent,
     };
@@ -171,7 +200,7 @@ fn refused(
         Inconsistent::Forked { .. } => ("disproven", format!("{inconsistent}{}", histories(old, new))),
         Inconsistent::Path | Inconsistent::Tiles => ("disproven", inconsistent.to_string()),
     };
-    let exit = verdict(output, what, &why, None);
+    let exit = verdict(output, what, &why, At::file(later));
     match inconsistent {
         Inconsistent::Shorter { .. } => {
             next(

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use shuguan_ledger::audit::{LogFault, LogReport, LogVerifier, Standing, Taken};
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::exported::Entry;
-use shuguan_ledger::leaf::Event;
+use shuguan_ledger::leaf::{Event, Leaf, Reference};
 use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::tree::{Hash, TileEntry};
 use shuguan_ledger::trust::Trust;
@@ -103,7 +103,7 @@ pub fn read_log(journal: &JournalPlace, trust: &Trust, output: &Output) -> Resul
     compare_log(journal, trust, &Expected::default(), output)
 }
 
-/// The same, and that it contains what receipts prove.
+/// The same, and that it contains what receipts prove, as far as it reaches: of more entries [`Expected::beyond`] tells.
 pub(super) fn compare_log(
     journal: &JournalPlace,
     trust: &Trust,
@@ -131,6 +131,7 @@ fn read(reader: &Reader, trust: &Trust, expected: &Expected, output: &Output) ->
         checkpoints: VecDeque::new(),
         tiles: 0,
         due: Vec::new(),
+        whose: Vec::new(),
         expected,
     };
     let read = reading.all(&bar).and_then(|()| reading.end());
@@ -155,6 +156,14 @@ pub(super) fn bar(size: u64, output: &Output) -> ProgressBar {
     ProgressBar::new(size).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
+/// The partner that stands beside a leaf which names none itself.
+struct Row {
+    index: u64,
+    /// The leaf that names him.
+    of: u64,
+    partner: Option<String>,
+}
+
 /// The log between two leaves.
 struct Reading<'r> {
     reader: &'r Reader,
@@ -164,6 +173,8 @@ struct Reading<'r> {
     tiles: u64,
     /// Tile entries that leaves of this page complete, each with the leaf.
     due: Vec<(u64, TileEntry)>,
+    /// Rows of this page whose leaf names no partner but an exchange: whose that is stands in the leaf that it refers to.
+    whose: Vec<Row>,
     expected: &'r Expected,
 }
 
@@ -181,6 +192,7 @@ impl Reading<'_> {
             let read = self.page();
             // What this page's leaves complete comes before what is wrong after them.
             self.due()?;
+            self.whose()?;
             read?;
             bar.inc(self.size() - from);
             if self.size() < until {
@@ -237,6 +249,7 @@ impl Reading<'_> {
                 "the column `{column}` beside it says something else than it does"
             )));
         }
+        self.whose.extend(whose(row, index, &taken.leaf.event));
         self.due.extend(above.iter().map(|entry| (index, *entry)));
         Ok(())
     }
@@ -280,11 +293,23 @@ impl Reading<'_> {
         }
     }
 
+    /// Partners that stand beside leaves of an exchange: by them an officer finds what became of it.
+    fn whose(&mut self) -> Result<(), ReadLog> {
+        for row in std::mem::take(&mut self.whose) {
+            let of = self.reader.entries(row.of, 1)?;
+            let of = of.first().and_then(|bytes| Leaf::decode(bytes).ok());
+            if of.as_ref().and_then(|leaf| leaf.event.partner()) != row.partner.as_deref() {
+                let what = "the column `partner` beside it is not that of the exchange".into();
+                return Err(LogFault::Leaf { index: row.index, what }.into());
+            }
+        }
+        Ok(())
+    }
+
     fn end(&self) -> Result<(), ReadLog> {
         let found = self.size();
         let later = self.reader.checkpoints_between(found + 1, u64::MAX)?;
-        let beyond = later.first().map(|(size, _)| *size).or(self.expected.beyond(found));
-        if let Some(signed) = beyond {
+        if let Some(signed) = later.first().map(|(size, _)| *size) {
             return Err(LogFault::Short { found, signed }.into());
         }
         self.inbox()?;
@@ -312,19 +337,45 @@ fn means(state: InboxState) -> Standing {
     }
 }
 
+/// What has to be looked up of a row: an acknowledgement stands under its receiver, and what the relay seals under nobody, or, by some version, under the sender.
+fn whose(row: &StoredLeaf<'_>, index: u64, event: &Event) -> Option<Row> {
+    let (of, always) = follows(event)?;
+    let partner = row.partner.map(str::to_owned);
+    (always || partner.is_some()).then_some(Row {
+        index,
+        of: of.i,
+        partner,
+    })
+}
+
+/// The leaf whose partner one is about that names none, and whether the partner always stands beside it.
+fn follows(event: &Event) -> Option<(Reference, bool)> {
+    match event {
+        Event::ReceiptAck(event) => Some((event.of, true)),
+        Event::Relayed(event) => Some((event.of, false)),
+        Event::SetAside(event) => Some((event.of, false)),
+        Event::Recalled(event) => Some((event.of, false)),
+        Event::Erased(event) => Some((event.of, false)),
+        _ => None,
+    }
+}
+
 /// The first search column that differs from the leaf: whoever edits one hides an exchange from an officer's search.
 fn deviation(row: &StoredLeaf<'_>, taken: &Taken) -> Option<&'static str> {
     let event = &taken.leaf.event;
     let exchange = event.exchange().and_then(|id| Uuid::parse_str(id).ok());
     let facets = Facets::of(event);
-    // A column may say more than the leaf does (a relay's partner), never something else.
+    // A column may say more than the leaf does, never something else; a partner only where the leaf follows one that names him.
     let other_text = |stored: Option<&str>, wanted: Option<&str>| wanted.is_some() && stored != wanted;
     let exchange_bytes = exchange.as_ref().map(|id| id.as_bytes().as_slice());
     let others = [
         ("t", row.t != Some(taken.leaf.when())),
         ("kind", other_text(row.kind, Some(event.kind()))),
         ("exchange", exchange_bytes.is_some() && row.exchange != exchange_bytes),
-        ("partner", other_text(row.partner, event.partner())),
+        (
+            "partner",
+            row.partner != event.partner() && (event.partner().is_some() || follows(event).is_none()),
+        ),
         ("rec", other_text(row.record, facets.record)),
         ("pur", other_text(row.purpose, facets.purpose)),
         // By this the gateway finds what it does: whether the relay is paused, which bundles were in force.

@@ -9,10 +9,10 @@ use serde_json::json;
 use shuguan_ledger::keys::{NEW, RECEIPT_SUITE};
 use shuguan_ledger::leaf::{Event, KeyEvent, LogCloseEvent};
 use shuguan_ledger::note::VerifyingKey;
-use shuguan_ledger::receipt::{Proven, Receipt};
+use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::trust::{Quorum, Trust};
 
-use super::{not_proven, read_receipt, verdict};
+use super::{At, not_proven, parsed, verdict};
 use crate::chain::Chain;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
@@ -68,13 +68,13 @@ pub(super) fn closing(event: &LogCloseEvent) -> String {
 pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
     let mut receipts = Vec::new();
     for file in files {
-        match Receipt::parse(&read_receipt(file)?) {
+        match parsed(file)? {
             Ok(receipt) => receipts.push((file, receipt)),
-            Err(error) => {
+            Err(why) => {
                 return Ok(not_proven(
                     output,
-                    &format!("`{}`: {}", file.display(), Chain(&error)),
-                    None,
+                    &format!("`{}`: {why}", file.display()),
+                    At::file(file),
                 ));
             }
         }
@@ -82,7 +82,13 @@ pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, outpu
     receipts.sort_by_key(|(_, receipt)| receipt.index);
     let mut said = Vec::new();
     for (file, receipt) in receipts {
-        let refuse = |why: &str| Ok(not_proven(output, &format!("`{}`: {why}", file.display()), None));
+        let refuse = |why: &str| {
+            Ok(not_proven(
+                output,
+                &format!("`{}`: {why}", file.display()),
+                At::file(file),
+            ))
+        };
         let Proven {
             leaf,
             index,
@@ -103,7 +109,7 @@ pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, outpu
                 file.display(),
                 trust.quorum().unwrap_or("none")
             );
-            return Ok(verdict(output, "quorum-missing", &why, Some(index)));
+            return Ok(verdict(output, "quorum-missing", &why, At::entry(file, index)));
         }
         let (extended, words) = match &leaf.event {
             Event::Key(event) => (trust.extended(&checkpoint.origin, index, event), sentence(event)),

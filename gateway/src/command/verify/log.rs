@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use shuguan_ledger::audit::LogReport;
 use shuguan_ledger::exported::CHECKPOINT;
-use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::time;
 use shuguan_ledger::trust::{Quorum, Trust};
 
@@ -17,7 +16,10 @@ use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
 use super::folder::FolderFault;
 use super::journal::{Expected, ReadLog};
-use super::{exit, folder, headline, journal, not_proven, read_receipt, verdict, volumes, witnesses, witnesses_json};
+use super::{
+    At, RECEIPT_BYTES_MAX, bounded, exit, folder, headline, journal, not_proven, prove, verdict, volumes, witnesses,
+    witnesses_json,
+};
 use crate::chain::Chain;
 use crate::hex::hex;
 
@@ -48,13 +50,24 @@ fn journal_or_folder(
     if !journal.is_file() {
         return Err(Failure::local(place()).because("there is no such file"));
     }
-    match journal::compare_log(&config::journal_at(journal)?, trust, &expected(kept, trust)?, output) {
+    let expected = match expected(kept, trust)? {
+        Ok(expected) => expected,
+        Err((file, why)) => return Ok(not_proven(output, &why, At::file(file))),
+    };
+    match journal::compare_log(&config::journal_at(journal)?, trust, &expected, output) {
         Ok(mut report) => {
+            if let Some(signed) = expected.beyond(report.checkpoint.size) {
+                return Ok(older_than_known(journal, report.checkpoint.size, signed, output));
+            }
             report.quorum = report.witnessed_within(within_us);
             show_log(&report, trust, kept.receipts.len(), None, output);
             Ok(exit(report.quorum))
         }
-        Err(ReadLog::Fault(fault)) => Ok(not_proven(output, &Chain(&fault).to_string(), Some(fault.index()))),
+        Err(ReadLog::Fault(fault)) => Ok(not_proven(
+            output,
+            &Chain(&fault).to_string(),
+            At::entry(journal, fault.index()),
+        )),
         Err(ReadLog::Unreadable(error)) => Err(Failure::local(place())
             .because(error)
             .then("name the journal's SQLite file, or a copy of it with its -wal file")),
@@ -70,8 +83,15 @@ fn exported(
     (kept, within_us): (&Kept<'_>, i64),
     output: &Output,
 ) -> Result<Exit, Failure> {
-    match folder::read(folder, trust, &expected(kept, trust)?, output) {
+    let expected = match expected(kept, trust)? {
+        Ok(expected) => expected,
+        Err((file, why)) => return Ok(not_proven(output, &why, At::file(file))),
+    };
+    match folder::read(folder, trust, &expected, output) {
         Ok(mut report) => {
+            if let Some(signed) = expected.beyond(report.log.checkpoint.size) {
+                return Ok(older_than_known(folder, report.log.checkpoint.size, signed, output));
+            }
             report.log.quorum = report.log.witnessed_within(within_us);
             show_log(
                 &report.log,
@@ -86,6 +106,14 @@ fn exported(
     }
 }
 
+/// What is said of a log that holds together and has fewer entries than somebody was shown: nothing in it tells an older copy from one whose end was cut off.
+fn older_than_known(log: &Path, found: u64, signed: u64, output: &Output) -> Exit {
+    let why = format!("the log has {found} entries, and what was kept of it signs {signed}: the end is missing");
+    let exit = verdict(output, "older-than-known", &why, At::entry(log, found));
+    output.note("next: verify a newer copy; if the newest there is ends before it too, its end was cut off, and the receipt or checkpoint proves it");
+    exit
+}
+
 /// What is said of a folder that does not verify.
 pub(super) fn folder_fault(fault: FolderFault, folder: &Path, output: &Output) -> Result<Exit, Failure> {
     match fault {
@@ -97,10 +125,26 @@ pub(super) fn folder_fault(fault: FolderFault, folder: &Path, output: &Output) -
         fault @ FolderFault::Unreadable { .. } => {
             Err(Failure::local(format!("cannot read `{}`", folder.display())).because(Chain(&fault)))
         }
-        fault @ FolderFault::Absent { .. } => {
-            Ok(verdict(output, "incomplete", &Chain(&fault).to_string(), fault.index()))
+        fault => {
+            let kind = match fault {
+                FolderFault::Absent { .. } => "incomplete",
+                _ => "disproven",
+            };
+            let file = named(&fault).map_or_else(|| folder.to_owned(), |path| folder.join(path));
+            let (file, index) = (file.as_path(), fault.index());
+            Ok(verdict(output, kind, &Chain(&fault).to_string(), At { file, index }))
         }
-        fault => Ok(not_proven(output, &Chain(&fault).to_string(), fault.index())),
+    }
+}
+
+/// The file of a folder that is at fault.
+fn named(fault: &FolderFault) -> Option<&str> {
+    match fault {
+        FolderFault::Unreadable { path, .. }
+        | FolderFault::Absent { path, .. }
+        | FolderFault::Form { path, .. }
+        | FolderFault::Differs { path, .. } => Some(path),
+        FolderFault::Log(_) => None,
     }
 }
 
@@ -112,29 +156,33 @@ pub(super) struct Kept<'a> {
     pub(super) checkpoints: &'a [PathBuf],
 }
 
-/// What the log must contain.
-pub(super) fn expected(kept: &Kept<'_>, trust: &Trust) -> Result<Expected, Failure> {
+/// What the log must contain; the inner error: which file says nothing, because it is itself not valid.
+fn expected<'k>(kept: &Kept<'k>, trust: &Trust) -> Result<Result<Expected, (&'k Path, String)>, Failure> {
     let mut expected = Expected::default();
     for path in kept.checkpoints {
-        let note = read_receipt(path)?;
-        let checkpoint = trust.open(&note).map_err(|error| {
-            Failure::new(Exit::NotProven, "a checkpoint to compare with is itself not valid")
-                .at(path.display().to_string())
-                .because(Chain(&error))
-        })?;
-        expected.add_checkpoint(&checkpoint, note);
+        let opened = bounded(path, RECEIPT_BYTES_MAX, "checkpoint")?.and_then(|note| {
+            let checkpoint = trust.open(&note).map_err(|error| Chain(&error).to_string())?;
+            Ok((checkpoint, note))
+        });
+        match opened {
+            Ok((checkpoint, note)) => expected.add_checkpoint(&checkpoint, note),
+            Err(why) => return Ok(Err((path, itself("checkpoint", path, &why)))),
+        }
     }
     for path in kept.receipts {
-        let text = read_receipt(path)?;
-        let proven = Receipt::parse(&text).and_then(|receipt| Ok((receipt.verify(trust)?, receipt.checkpoint)));
-        let (proven, checkpoint) = proven.map_err(|error| {
-            Failure::new(Exit::NotProven, "a receipt to compare with is itself not valid")
-                .at(path.display().to_string())
-                .because(Chain(&error))
-        })?;
-        expected.add(&proven, checkpoint);
+        match prove(path, trust)? {
+            Ok((proven, receipt)) => expected.add(&proven, receipt.checkpoint),
+            Err(why) => return Ok(Err((path, itself("receipt", path, &why)))),
+        }
     }
-    Ok(expected)
+    Ok(Ok(expected))
+}
+
+fn itself(kind: &str, path: &Path, why: &str) -> String {
+    format!(
+        "the {kind} to compare with, `{}`, is itself not valid: {why}",
+        path.display()
+    )
 }
 
 /// The witnesses' part of the sentence about a log.
@@ -160,11 +208,69 @@ pub(super) fn in_part(report: &LogReport) -> Option<u64> {
     (report.quorum == Quorum::Met && seen < report.checkpoint.size).then_some(seen)
 }
 
+/// Entries of logs before this one that are lost: a later leaf stands at the index of each, and what stood there is not proved. An index counts once, also where a
+/// successor lost its own end with what stood for lost ones there.
+pub(super) fn lost(report: &LogReport) -> u64 {
+    let mut gaps: Vec<(u64, u64)> = report.succeeded.iter().map(|one| (one.kept, one.size)).collect();
+    gaps.sort_unstable();
+    let (mut lost, mut known) = (0_u64, 0);
+    for (kept, size) in gaps {
+        lost = lost.saturating_add(size.saturating_sub(kept.max(known)));
+        known = known.max(size);
+    }
+    lost
+}
+
+/// The verdict: that of the signatures, and no log is proven whole of which entries are lost.
+pub(super) fn verdict_of(report: &LogReport) -> &'static str {
+    match report.verdict() {
+        "proven" if lost(report) > 0 => "proven-in-part",
+        verdict => verdict,
+    }
+}
+
+/// The first line: what is not proved of it comes before what is.
+fn first_line(report: &LogReport, sentence: &str) -> String {
+    let lost = match lost(report) {
+        0 => String::new(),
+        1 => ", and 1 entry was lost at a recovery".into(),
+        lost => format!(", and {lost} entries were lost at a recovery"),
+    };
+    match in_part(report) {
+        Some(seen) => format!(
+            "有效  valid up to entry {}, and behind it the log speaks alone{lost}: {sentence}",
+            seen.saturating_sub(1)
+        ),
+        None if report.quorum != Quorum::Missing && !lost.is_empty() => {
+            format!("有效  valid in what is there{lost}: {sentence}")
+        }
+        None => headline(report.quorum, sentence),
+    }
+}
+
+/// What is said of the entries: those that stand for lost ones are none of which anything was kept.
+fn holds(report: &LogReport) -> String {
+    let size = report.checkpoint.size;
+    let which = match report.hashed {
+        0 => format!("{size} entries"),
+        hashed => format!("the entries {hashed} to {} of the tree", size.saturating_sub(1)),
+    };
+    let others = match lost(report) {
+        0 => ", none".into(),
+        lost => format!("; {lost} entries of the logs before it are lost, and of the others none was"),
+    };
+    format!(
+        "the log `{}` holds {which}{others} changed, dropped, inserted or reordered since they were signed",
+        report.checkpoint.origin
+    )
+}
+
 /// What holds, and what is not proved.
 pub(super) fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u64, u64)>, output: &Output) {
     let (origin, size) = (&report.checkpoint.origin, report.checkpoint.size);
+    let sentence = format!("{}; {}", holds(report), log_seen_by(report, trust));
     let document = json!({
-        "verdict": report.verdict(), "witnessed": report.witnessed.as_ref().map(|(size, _)| size),
+        "verdict": verdict_of(report), "sentence": sentence, "lost": lost(report), "witnessed": report.witnessed.as_ref().map(|(size, _)| size),
         "unwitnessed": report.unwitnessed(), "unwitnessed_since": report.unwitnessed_since.map(time::format),
         "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
         "checkpoints": report.checkpoints, "kinds": report.kinds, "partners": report.partners, "waiting": report.waiting, "receipts": receipts,
@@ -182,22 +288,7 @@ pub(super) fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files
         return;
     }
     let hashed = report.hashed;
-    let which = if hashed == 0 {
-        format!("{size} entries")
-    } else {
-        format!("the entries {hashed} to {} of the tree", size.saturating_sub(1))
-    };
-    let sentence = format!(
-        "the log `{origin}` holds {which}, none changed, dropped, inserted or reordered since they were signed; {}",
-        log_seen_by(report, trust)
-    );
-    output.line(match in_part(report) {
-        Some(seen) => format!(
-            "有效  valid up to entry {}, and behind it the log speaks alone: {sentence}",
-            seen.saturating_sub(1)
-        ),
-        None => headline(report.quorum, &sentence),
-    });
+    output.line(first_line(report, &sentence));
     if let Some((from, to)) = report.span {
         output.line(format!("      from {} to {}", time::format(from), time::format(to)));
     }

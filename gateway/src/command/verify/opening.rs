@@ -2,7 +2,7 @@
 //!
 //! Takes a verified leaf, an opening or a package (an opening with values), and perhaps the agency's own file, or the extract with all or some of its columns; says
 //! of each column what is proved. With `--disclose` it writes a package that shows the named columns and withholds the others. Refuses, with code 6, a column whose values are others, a file
-//! that gives other parts, an opening that shows no value, and every column of a leaf that the witnesses of the trust file have not signed. What was done to a column is in no commitment: the bundle proves it, an opening only states it.
+//! that gives other parts, an opening that shows no value or shows values without a salt, and every column of a leaf that the witnesses of the trust file have not signed. What was done to a column is in no commitment: the bundle proves it, an opening only states it.
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +13,13 @@ use shuguan_adapters::layout::Layout;
 use shuguan_ledger::leaf::{Event, Leaf, PullEvent, PushEvent};
 use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::tree::Hash;
-use shuguan_ledger::trust::{Quorum, Trust};
+use shuguan_ledger::trust::Trust;
 use shuguan_policies::{Bundle, KeyRing, Plan};
 use uuid::Uuid;
 
-use super::receipt::{sentence, show_receipt};
-use super::{exit, not_proven, seen_by, witnesses_json};
+use super::receipt::show_receipt;
+use super::sentence::sentence;
+use super::{At, exit, headline, not_proven, seen_by, witnesses_json};
 use crate::client::deliver::detect;
 use crate::clock;
 use crate::command::exit::{Exit, Failure};
@@ -69,30 +70,37 @@ impl OpeningArgs {
 /// # Errors
 /// When a file cannot be read or is not what it should be.
 pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
-    let opening = read(args.opening.as_deref().unwrap_or(Path::new("")))?;
+    let file = args.opening.as_deref().unwrap_or(Path::new(""));
+    let opening = match read(file)? {
+        Ok(opening) => opening,
+        Err(why) => return Ok(not_proven(output, &why, At::file(file))),
+    };
     for name in &args.disclose {
         if !opening.columns.iter().any(|column| column.name == *name) {
             return Err(Failure::new(Exit::Usage, format!("the opening has no column `{name}`")));
         }
     }
-    if let (Event::Pull(leaf), Some(file), None) = (&proven.leaf.event, &args.content, &args.package) {
-        match opening.is_content(leaf, &sha256_of(file)?) {
+    if let (Event::Pull(leaf), Some(content), None) = (&proven.leaf.event, &args.content, &args.package) {
+        match opening.is_content(leaf, &sha256_of(content)?) {
             Ok(Some(true)) => {
                 show_receipt(proven, trust, Some("these are the bytes that were released"), output);
                 return Ok(exit(proven.witnessed.quorum));
             }
             // What is left of it may be.
             Ok(Some(false) | None) => {}
-            Err(fault) => return Ok(not_proven(output, &none_of_this(&fault), None)),
+            Err(fault) => return Ok(not_proven(output, &none_of_this(&fault), At::file(file))),
         }
     }
     let AtHand { leaf, plan, decoded } = match at_hand(args, &proven.leaf, &opening)? {
         Ok(at_hand) => at_hand,
-        Err(why) => return Ok(not_proven(output, &why, None)),
+        Err(why) => {
+            let compared = args.feed.as_deref().or(args.content.as_deref()).unwrap_or(file);
+            return Ok(not_proven(output, &why, At::file(compared)));
+        }
     };
     let standings = match opening.judge(leaf, &decoded.digests) {
         Ok(standings) => standings,
-        Err(fault) => return Ok(not_proven(output, &none_of_this(&fault), None)),
+        Err(fault) => return Ok(not_proven(output, &none_of_this(&fault), At::file(file))),
     };
     let proved = standings.contains(&Standing::Proved) && !standings.contains(&Standing::Differs);
     let shown = columns(&opening, standings, plan.as_ref());
@@ -173,7 +181,11 @@ fn at_hand<'l>(args: &OpeningArgs, leaf: &'l Leaf, opening: &Opening) -> Result<
 }
 
 fn none_of_this(fault: &OpeningFault) -> String {
-    format!("the opening is none of this leaf: {fault}")
+    match fault {
+        // Its commitments may well be those under the leaf.
+        OpeningFault::Unsalted(_) => fault.to_string(),
+        _ => format!("the opening is none of this leaf: {fault}"),
+    }
 }
 
 /// What a leaf says of columns; none of another kind of leaf.
@@ -205,22 +217,23 @@ fn sha256_of(file: &Path) -> Result<Hash, Failure> {
     sha256::of_file(file).map_err(|error| Failure::local(format!("cannot read `{}`", file.display())).because(error))
 }
 
-fn read(file: &Path) -> Result<Opening, Failure> {
+/// The opening of a file; the inner error: it is none.
+fn read(file: &Path) -> Result<Result<Opening, String>, Failure> {
     let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
     let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
     if bytes > OPENING_BYTES_MAX {
-        return Err(Failure::local(format!(
-            "`{}` is too large for an opening",
-            file.display()
-        )));
+        return Ok(Err(format!("`{}` is too large for an opening", file.display())));
     }
     let bytes = std::fs::read(file).map_err(unreadable)?;
     // serde's message could show a value.
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Failure::local(format!("`{}` is no opening", file.display()))
-            .because(format!("line {} column {}", error.line(), error.column()))
-            .then("shuguan receipt EXCHANGE --opening -o FILE -c client.toml")
-    })
+    Ok(serde_json::from_slice(&bytes).map_err(|error| {
+        format!(
+            "`{}` is no opening (line {} column {}); one comes with shuguan receipt EXCHANGE --opening -o FILE",
+            file.display(),
+            error.line(),
+            error.column()
+        )
+    }))
 }
 
 /// The day on which the exchange began, by which its rows were judged and its ages counted: it stands in the exchange's id, which is made
@@ -357,10 +370,10 @@ fn show((proven, trust): (&Proven, &Trust), columns: &[Shown<'_>], leaf: SealedC
         count(Standing::Withheld),
         count(Standing::Differs),
     );
-    let seen_by = seen_by(&proven.witnessed, trust);
+    let (entry, seen_by) = (sentence(proven), seen_by(&proven.witnessed, trust));
     let document = json!({
         "verdict": match (differs, proved) { (0, 0) => "nothing-shown", (0, _) => proven.witnessed.verdict(), _ => "disproven" },
-        "sentence": format!("{}; {seen_by}", sentence(proven)), "witnesses": witnesses_json(&proven.witnessed),
+        "sentence": format!("{entry}; {seen_by}"), "witnesses": witnesses_json(&proven.witnessed),
         "exchange": leaf.exchange, "proved": proved, "withheld": withheld, "differing": differs,
         "columns": columns.iter().map(|column| json!({
             "name": column.name, "type": column.form, "operator": column.operator,
@@ -376,12 +389,11 @@ fn show((proven, trust): (&Proven, &Trust), columns: &[Shown<'_>], leaf: SealedC
     );
     output.line(match (differs, proven.witnessed.quorum) {
         (0, _) if proved == 0 => format!(
-            "无效  not proven: no values are shown, so none of the {} columns is proved; they are under this entry (add --feed FILE or --content FILE, or take a package)",
+            "无效  not proven: no values are shown, so none of the {} columns is proved; they are under this entry (add --feed FILE or --content FILE, or take a package): {entry}",
             leaf.count
         ),
-        (0, Quorum::NotAsked | Quorum::Met) => format!("有效  valid: {found}; {seen_by}"),
-        (0, Quorum::Missing) => format!("无效  not proven: the log says so alone: {found}; {seen_by}"),
-        _ => format!("无效  not valid: {differs} columns hold other values than were sealed"),
+        (0, quorum) => headline(quorum, &format!("{entry}; {found}; {seen_by}")),
+        _ => format!("无效  not valid: {differs} columns hold other values than were sealed: {entry}"),
     });
     show_columns(columns, output);
 }

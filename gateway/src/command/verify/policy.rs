@@ -1,22 +1,27 @@
-//! `shuguan verify policy`: that a bundle is the one under which an exchange was decided.
+//! `shuguan verify policy`: that a bundle is the one that an entry names, and what officers signed of it.
 //!
-//! Takes a bundle's folder and the receipt of an exchange; says that the entry names this bundle, and the agreement that it was decided by. Refuses, with code 6, another
-//! bundle, one that has no plan with the hash of the entry, and one of which the entry says that it was offered and refused: that one never decided anything.
+//! Takes a bundle's folder, the receipt of an exchange or of a `policy` entry, and a trust file; says that the entry names this bundle by its hash, by which agreement
+//! was decided, which officers signed its files (by the authorities, `ca`, of the trust file), and what is not proved. Refuses, with code 6, another bundle, one that has no
+//! plan with the hash of the entry, one whose files are not the signed ones or whose signatures do not hold, and one of which the entry says that it was
+//! offered and refused: that one never decided anything.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use shuguan_ledger::leaf::{Digest, Event};
-use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::trust::Trust;
-use shuguan_policies::Bundle;
+use shuguan_policies::envelope::Statement;
+use shuguan_policies::{Bundle, PolicySet};
 
-use super::receipt::sentence;
-use super::{exit, headline, not_proven, read_receipt, seen_by};
-use crate::chain::Chain;
+use super::sentence::sentence;
+use super::{At, exit, headline, not_proven, prove, seen_by};
+use crate::bundle::{Signer, digest_of, signed};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
+use crate::edge::tls::signers_of;
 use crate::hex::hex;
+use crate::refusal::Refusal;
 
 /// Results of a `policy` entry after which its bundle is in force.
 const IN_FORCE: [&str; 2] = ["loaded", "revoked"];
@@ -34,67 +39,171 @@ pub(super) struct PolicyArgs {
     pub(super) trust: PathBuf,
 }
 
+/// What is known of a bundle whose hash the entry names.
+struct Known {
+    /// By which agreement the entry was decided.
+    decided: Option<String>,
+    /// What officers signed, and who they are; else why nobody can say.
+    officers: Result<(Statement, Vec<Signer>), String>,
+    /// Whether the entry itself says that the bundle came into force, or was.
+    in_force: bool,
+}
+
 /// Compares them.
 ///
 /// # Errors
 /// When a file cannot be read or is not what it should be.
 pub(super) fn run(args: &PolicyArgs, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
-    let receipt = read_receipt(&args.receipt)?;
-    let proven = match Receipt::parse(&receipt).and_then(|receipt| receipt.verify(trust)) {
-        Ok(proven) => proven,
-        Err(error) => return Ok(not_proven(output, &Chain(&error).to_string(), None)),
+    let proven = match prove(&args.receipt, trust)? {
+        Ok((proven, _)) => proven,
+        Err(why) => return Ok(not_proven(output, &why, At::file(&args.receipt))),
     };
     let Some((bundle, plan)) = named(&proven.leaf.event) else {
         return Err(Failure::new(Exit::Usage, "this entry names no policy bundle")
             .because(format!("it is of the kind `{}`", proven.leaf.event.kind())));
     };
-    let set = compiled(&args.bundle)?;
+    let (folder, set) = compiled(&args.bundle)?;
     if set.hash() != bundle.0 {
         let why = format!(
             "the entry names the bundle {}, and this is {}",
             hex(&bundle.0),
             hex(&set.hash())
         );
-        return Ok(not_proven(output, &why, None));
+        return Ok(not_proven(output, &why, At::file(&args.bundle)));
     }
-    if let Some(code) = refused(&proven.leaf.event) {
-        let why =
-            format!("the entry says that this bundle was offered and refused ({code}): it was not in force by it");
-        return Ok(not_proven(output, &why, None));
+    match known(&proven.leaf.event, plan, (&folder, &set), trust) {
+        Ok(known) => {
+            show((&proven, trust), bundle, &known, output);
+            Ok(exit(proven.witnessed.quorum))
+        }
+        Err(why) => Ok(not_proven(output, &why, At::file(&args.bundle))),
     }
-    let decided = match plan {
-        None => None,
-        Some(plan) => match set.plans().find(|one| one.hash() == plan.0) {
-            Some(plan) => Some(format!(
-                "the agreement `{}`, for `{}`",
-                plan.agreement(),
-                plan.purpose()
-            )),
-            None => {
-                return Ok(not_proven(
-                    output,
-                    "the bundle has no plan with the hash that the entry names",
-                    None,
-                ));
-            }
-        },
+}
+
+/// What holds of a bundle that the entry names; the error: why it is not the one that decided.
+fn known(
+    event: &Event,
+    plan: Option<Digest>,
+    (bundle, set): (&Bundle, &PolicySet),
+    trust: &Trust,
+) -> Result<Known, String> {
+    if let Some(code) = refused(event) {
+        return Err(format!(
+            "the entry says that this bundle was offered and refused ({code}): it was not in force by it"
+        ));
+    }
+    let decided = plan.map(|plan| decided_by(set, plan)).transpose()?;
+    let officers = officers(bundle, set, trust)?;
+    let accepted = match event {
+        Event::Policy(event) => event.stm,
+        _ => None,
     };
-    let seen_by = seen_by(&proven.witnessed, trust);
-    let said = format!("{}; this bundle was in force; {seen_by}", sentence(&proven));
-    let document = json!({
-        "verdict": proven.witnessed.verdict(), "sentence": said, "index": proven.index, "exchange": proven.leaf.event.exchange(),
-        "bundle": hex(&bundle.0), "decided_by": decided,
-    });
-    if !output.document("shuguan.policy-verdict.v1", &document) {
-        output.line(headline(proven.witnessed.quorum, &said));
-        output.line(format!("      bundle {}", hex(&bundle.0)));
-        if let Some(decided) = decided {
-            output.line(format!(
-                "      decided by {decided}: shuguan policy explain shows each field"
-            ));
+    // The same table may be signed twice, with other files around it.
+    if let (Some(accepted), Ok((statement, _))) = (accepted, &officers)
+        && accepted.0 != digest_of(statement)
+    {
+        return Err("the entry names another signed statement than the one in `bundle.sig`".into());
+    }
+    Ok(Known {
+        decided,
+        officers,
+        in_force: matches!(event, Event::Policy(_)),
+    })
+}
+
+fn decided_by(set: &PolicySet, plan: Digest) -> Result<String, String> {
+    let plan = set.plans().find(|one| one.hash() == plan.0);
+    let plan = plan.ok_or("the bundle has no plan with the hash that the entry names")?;
+    Ok(format!(
+        "the agreement `{}`, for `{}`",
+        plan.agreement(),
+        plan.purpose()
+    ))
+}
+
+/// What officers signed of it; the inner error: nothing tells. The outer one: what stands in `bundle.sig` does not hold.
+fn officers(
+    bundle: &Bundle,
+    set: &PolicySet,
+    trust: &Trust,
+) -> Result<Result<(Statement, Vec<Signer>), String>, String> {
+    if trust.authorities().is_empty() {
+        return Ok(Err(
+            "the trust file names no authority (`ca`) that would know them".into()
+        ));
+    }
+    let signers = signers_of(trust.authorities()).map_err(|why| format!("an authority of the trust file: {why}"))?;
+    match signed(bundle, set, &signers) {
+        Ok(signed) => Ok(Ok(signed)),
+        Err(refused) if refused.refusal == Refusal::BundleUnsigned => Ok(Err(refused.detail)),
+        Err(refused) => Err(format!("what its officers signed is not this: {}", refused.detail)),
+    }
+}
+
+/// Each thing that the verdict leaves open.
+fn not_proved(known: &Known) -> Vec<String> {
+    let mut open = Vec::new();
+    if let Err(why) = &known.officers {
+        open.push(format!("that officers signed it: {why}"));
+        open.push(
+            "that its files read as then: the hash is of what the bundle allows, not of names, remarks and document numbers"
+                .into(),
+        );
+    }
+    if !known.in_force {
+        open.push(
+            "that it had come into force, beyond that the gateway names it here: the receipt of the `policy` entry that loaded it shows that".into(),
+        );
+        if known.officers.is_ok() {
+            open.push(
+                "that no certificate of theirs was revoked when they signed: the gateway asks that before it loads a bundle"
+                    .into(),
+            );
         }
     }
-    Ok(exit(proven.witnessed.quorum))
+    open
+}
+
+fn show((proven, trust): (&Proven, &Trust), bundle: Digest, known: &Known, output: &Output) {
+    let by_officers = known.officers.as_ref().ok().map(|(statement, signers)| {
+        let names: Vec<String> = signers
+            .iter()
+            .map(|one| format!("`{}` ({})", one.id, one.role.name()))
+            .collect();
+        format!(
+            "its files are those that were signed as number {} by {}",
+            statement.serial,
+            names.join(" and ")
+        )
+    });
+    let said: Vec<String> = [sentence(proven), "the entry names this bundle by its hash".into()]
+        .into_iter()
+        .chain(by_officers)
+        .chain([seen_by(&proven.witnessed, trust)])
+        .collect();
+    let (said, open) = (said.join("; "), not_proved(known));
+    let signers = known.officers.as_ref().ok().map(|(_, signers)| {
+        let one = |signer: &Signer| json!({ "id": signer.id, "role": signer.role.name() });
+        signers.iter().map(one).collect::<Vec<_>>()
+    });
+    let document = json!({
+        "verdict": proven.witnessed.verdict(), "sentence": said, "index": proven.index, "exchange": proven.leaf.event.exchange(),
+        "bundle": hex(&bundle.0), "decided_by": known.decided, "signers": signers,
+        "serial": known.officers.as_ref().ok().map(|(statement, _)| statement.serial), "not_proved": open,
+    });
+    if output.document("shuguan.policy-verdict.v1", &document) {
+        return;
+    }
+    output.line(headline(proven.witnessed.quorum, &said));
+    output.line(format!("      bundle {}", hex(&bundle.0)));
+    if let Some(decided) = &known.decided {
+        output.line(format!(
+            "      decided by {decided}: shuguan policy explain shows each field"
+        ));
+    }
+    for open in open {
+        output.line(format!("      not proved: {open}"));
+    }
 }
 
 /// The bundle that an entry names, and the plan.
@@ -120,9 +229,12 @@ fn refused(event: &Event) -> Option<&str> {
     }
 }
 
-fn compiled(folder: &Path) -> Result<shuguan_policies::PolicySet, Failure> {
-    let set = Bundle::read(folder).and_then(|bundle| bundle.compile());
-    set.map_err(|faults| {
+fn compiled(folder: &Path) -> Result<(Bundle, PolicySet), Failure> {
+    let read = Bundle::read(folder).and_then(|bundle| {
+        let set = bundle.compile()?;
+        Ok((bundle, set))
+    });
+    read.map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         Failure::local(format!("the bundle cannot be read\n{}", lines.join("\n"))).at(folder.display().to_string())
     })

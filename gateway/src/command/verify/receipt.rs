@@ -7,14 +7,14 @@ use std::path::Path;
 
 use serde_json::json;
 use shuguan_ledger::leaf::Event;
-use shuguan_ledger::receipt::{Proven, Receipt};
+use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::time;
 use shuguan_ledger::trust::{Quorum, Trust};
 
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
-use super::{exit, headline, keys, not_proven, opening, read_receipt, seen_by, witnesses_json};
-use crate::chain::Chain;
+use super::sentence::sentence;
+use super::{At, exit, headline, not_proven, opening, prove, seen_by, witnesses_json};
 use crate::sha256;
 
 pub(super) fn run(
@@ -23,21 +23,20 @@ pub(super) fn run(
     (manifest, columns): (Option<&Path>, &opening::OpeningArgs),
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let text = read_receipt(file)?;
-    match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {
+    match prove(file, trust)?.map(|(proven, _)| proven) {
         Ok(proven) if columns.asked() => opening::run(columns, &proven, trust, output),
         Ok(proven) => {
             if let Some(manifest) = manifest
                 && !is_sealed_manifest(&proven, manifest)?
             {
                 let why = "the manifest is not the one that was sealed with this exchange";
-                return Ok(not_proven(output, why, None));
+                return Ok(not_proven(output, why, At::file(manifest)));
             }
             let manifest = manifest.map(|_| "this is its manifest");
             show_receipt(&proven, trust, manifest, output);
             Ok(exit(proven.witnessed.quorum))
         }
-        Err(error) => Ok(not_proven(output, &Chain(&error).to_string(), None)),
+        Err(why) => Ok(not_proven(output, &why, At::file(file))),
     }
 }
 
@@ -52,67 +51,9 @@ fn is_sealed_manifest(proven: &Proven, file: &Path) -> Result<bool, Failure> {
     Ok(stated.is_some_and(|stated| stated.0 == sha256::of(&bytes)))
 }
 
-/// What the log holds, in words.
-pub(super) fn sentence(proven: &Proven) -> String {
-    let (origin, index) = (&proven.checkpoint.origin, proven.index);
-    match &proven.leaf.event {
-        Event::Push(event) => format!(
-            "the log `{origin}` holds as entry {index} that `{}` delivered {} records of `{}` for `{}` and {} were accepted",
-            event.p, event.r#in, event.rec, event.pur, event.ok
-        ),
-        Event::Pull(event) => format!(
-            "the log `{origin}` holds as entry {index} that {} rows of `{}` were prepared for `{}`, for `{}`",
-            event.rows, event.ds, event.p, event.pur
-        ),
-        Event::Compare(event) => format!(
-            "the log `{origin}` holds as entry {index} that `{}` had {} rows of claims compared with `{}` for `{}`",
-            event.p, event.rows, event.ds, event.pur
-        ),
-        Event::Recall(event) => format!(
-            "the log `{origin}` holds as entry {index} that `{}` withdrew its exchange {} of `{}`: {}",
-            event.p, event.push, event.rec, event.why
-        ),
-        Event::Ticket(event) => format!(
-            "the log `{origin}` holds as entry {index} that `{}` was asked to check `{}` of row {} of its exchange {}",
-            event.p, event.fld, event.row, event.push
-        ),
-        Event::TicketAnswer(event) => format!(
-            "the log `{origin}` holds as entry {index} that `{}` answered the ticket {}: {}",
-            event.p, event.x, event.say
-        ),
-        Event::Refusal(event) => format!(
-            "the log `{origin}` holds as entry {index} that `{}` was refused: {}",
-            event.p, event.code
-        ),
-        Event::Aborted(event) => format!(
-            "the log `{origin}` holds as entry {index} that `{}` began to deliver `{}` and was gone before the end: nothing was accepted",
-            event.p, event.rec
-        ),
-        Event::SetAside(event) => format!(
-            "the log `{origin}` holds as entry {index} that the batch {} was set aside on its way to the registry: {}",
-            event.x, event.code
-        ),
-        Event::LogClose(event) => format!("the log `{origin}` holds as entry {index}: {}", keys::closing(event)),
-        Event::LogOpen(event) if event.is_turn() => format!(
-            "the log `{origin}` holds as entry {index} that it succeeds the volume `{}`, which was closed at {} entries; none is lost",
-            event.of, event.size
-        ),
-        Event::LogOpen(event) => format!(
-            "the log `{origin}` holds as entry {index} that it succeeds `{}`, which was closed at {} entries, and that {} of those are lost",
-            event.of,
-            event.size,
-            event.size.saturating_sub(event.kept)
-        ),
-        Event::Full(event) => format!(
-            "the log `{origin}` holds as entry {index} that from {} on its disk had no room for {} groups of entries, of which nothing was accepted, and that it goes on",
-            event.since, event.cnt
-        ),
-        Event::Key(event) => format!("the log `{origin}` holds as entry {index}: {}", keys::sentence(event)),
-        other => format!(
-            "the log `{origin}` holds this `{}` entry as number {index}",
-            other.kind()
-        ),
-    }
+/// The leaf as it stands in the log, member by member.
+fn members(proven: &Proven) -> Option<serde_json::Value> {
+    serde_json::from_slice(&proven.leaf.encode().ok()?).ok()
 }
 
 /// Shows what a receipt proves, and what a file beside it was found to be.
@@ -123,7 +64,7 @@ pub(super) fn show_receipt(proven: &Proven, trust: &Trust, besides: Option<&str>
     let (size, at) = (proven.checkpoint.size, time::format(proven.leaf.when()));
     let document = json!({
         "verdict": witnessed.verdict(), "sentence": sentence, "witnesses": witnesses_json(witnessed), "index": proven.index, "kind": event.kind(), "exchange": event.exchange(),
-        "partner": event.partner(), "at": at, "origin": proven.checkpoint.origin, "size": size,
+        "partner": event.partner(), "leaf": members(proven), "at": at, "origin": proven.checkpoint.origin, "size": size,
     });
     if output.document("shuguan.verdict.v1", &document) {
         return;

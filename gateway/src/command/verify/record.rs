@@ -1,7 +1,8 @@
 //! `shuguan verify record`: an evidence record that two officers opened, against the receipt of its exchange.
 //!
 //! Takes the record (`audit unseal open`), a receipt, a trust file, and perhaps the sender's message key or its certificate; says that the record is the one that was sealed, and
-//! what it shows: by which certificates the partner was known, what their revocation was, and what he signed. Refuses, with code 6, a record with one changed byte, a
+//! what it shows: by which certificates the partner was known, what their revocation was, and what he signed. Refuses, with code 6, a record with one changed member or one that
+//! stands twice, an officer's document that names another exchange, a
 //! signature that is not the key's or is under another request than the entry tells of, and a certificate that no authority of the trust file vouched for when it was
 //! sealed. Needs no key of the gateway.
 
@@ -10,16 +11,16 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls_pki_types::CertificateDer;
-use serde_json::{Value, json};
+use serde_json::json;
 use shuguan_ledger::leaf::Event;
-use shuguan_ledger::receipt::{Proven, Receipt};
+use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::time;
 use shuguan_ledger::trust::Trust;
 use x509_parser::pem::Pem;
 
-use super::receipt::sentence;
-use super::{exit, headline, not_proven, read_receipt, seen_by};
-use crate::chain::Chain;
+use super::once::{self, NotOnce};
+use super::sentence::sentence;
+use super::{At, exit, headline, not_proven, prove, seen_by};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::journal::{Borne, borne_out};
@@ -66,35 +67,79 @@ struct Held {
 /// # Errors
 /// When a file cannot be read or is not what it should be.
 pub(super) fn run(args: &RecordArgs, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
-    let receipt = read_receipt(&args.receipt)?;
-    let proven = match Receipt::parse(&receipt).and_then(|receipt| receipt.verify(trust)) {
-        Ok(proven) => proven,
-        Err(error) => return Ok(not_proven(output, &Chain(&error).to_string(), None)),
+    let proven = match prove(&args.receipt, trust)? {
+        Ok((proven, _)) => proven,
+        Err(why) => return Ok(not_proven(output, &why, At::file(&args.receipt))),
     };
-    let borne = match borne_out(&proven.leaf, &read(&args.file)?) {
+    let given = match read(&args.file)? {
+        Ok(given) => given,
+        Err(why) => return Ok(not_proven(output, &why, At::file(&args.file))),
+    };
+    if let Err(why) = given.is_of(proven.leaf.event.exchange()) {
+        return Ok(not_proven(output, &why, At::file(&args.file)));
+    }
+    let borne = match borne_out(&proven.leaf, &given.record) {
         Ok(borne) => borne,
-        Err(why) => return Ok(not_proven(output, why, None)),
+        Err(why) => return Ok(not_proven(output, why, At::file(&args.file))),
     };
     let signed = match signed((&proven, trust), &borne, args.key.as_deref())? {
         Ok(signed) => signed,
-        Err(why) => return Ok(not_proven(output, &why, None)),
+        Err(why) => return Ok(not_proven(output, &why, At::file(&args.file))),
     };
-    show((&proven, trust), &borne, &signed, output);
+    show((&proven, trust), (&borne, given.exact), &signed, output);
     Ok(exit(proven.witnessed.quorum))
 }
 
-/// The record itself, out of the officer's document when it is one.
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+/// A record as it was given.
+struct Given {
+    /// As it is sealed: sorted, without blanks.
+    record: Vec<u8>,
+    /// The exchange that the officer's document around it names.
+    exchange: Option<String>,
+    /// Whether the file has these very bytes.
+    exact: bool,
+}
+
+impl Given {
+    /// Whether the document around it, when there is one, speaks of the exchange of the receipt.
+    fn is_of(&self, exchange: Option<&str>) -> Result<(), String> {
+        match (&self.exchange, exchange) {
+            (Some(named), exchange) if exchange != Some(named.as_str()) => Err(format!(
+                "the document around the record names the exchange {named}, and the receipt is of {}",
+                exchange.unwrap_or("none")
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The record itself, out of the officer's document when it is one; the inner error: it can be read in more than one way.
+fn read(file: &Path) -> Result<Result<Given, String>, Failure> {
     let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
     let no_record = || Failure::local(format!("`{}` is no evidence record", file.display()));
     if std::fs::metadata(file).map_err(unreadable)?.len() > RECORD_BYTES_MAX {
         return Err(no_record());
     }
-    // serde's message could show what is in it.
-    let document: Value = serde_json::from_slice(&std::fs::read(file).map_err(unreadable)?)
-        .map_err(|_| no_record().then("shuguan audit unseal open EXCHANGE -o record.json"))?;
-    let record = document.get("record").unwrap_or(&document);
-    serde_json::to_vec(record).map_err(|_| no_record())
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    let document = match once::read(&bytes) {
+        Ok(document) => document,
+        Err(NotOnce::Twice(why)) => return Ok(Err(why)),
+        Err(NotOnce::Malformed) => {
+            return Err(no_record().then("shuguan audit unseal open EXCHANGE -o record.json"));
+        }
+    };
+    let within = document.get("record").filter(|record| record.is_object());
+    let exchange = within.and(document.get("exchange")).map(|named| match named.as_str() {
+        Some(text) => text.to_owned(),
+        None => named.to_string(),
+    });
+    let record = serde_json::to_vec(within.unwrap_or(&document)).map_err(|_| no_record())?;
+    let exact = bytes.trim_ascii_end() == record;
+    Ok(Ok(Given {
+        record,
+        exchange,
+        exact,
+    }))
 }
 
 fn signed(
@@ -217,12 +262,19 @@ fn on_another_day(signed_s: i64) -> String {
     )
 }
 
-fn show((proven, trust): (&Proven, &Trust), borne: &Borne, signed: &Signed, output: &Output) {
-    let extent = if borne.whole {
-        "the record is, byte for byte, the one that was sealed with it"
-    } else {
-        "the record agrees with everything that the entry commits to; the entry is of a version that did not commit to the rest"
-    };
+/// How much of the record the entry bears out. A file with other blanks or another order has not the bytes that were sealed.
+fn extent(whole: bool, exact: bool) -> &'static str {
+    match (whole, exact) {
+        (true, true) => "the record is, byte for byte, the one that was sealed with it",
+        (true, false) => "the record is, member for member, the one that was sealed with it",
+        (false, _) => {
+            "the record agrees with everything that the entry commits to; the entry is of a version that did not commit to the rest"
+        }
+    }
+}
+
+fn show((proven, trust): (&Proven, &Trust), (borne, exact): (&Borne, bool), signed: &Signed, output: &Output) {
+    let extent = extent(borne.whole, exact);
     let said = format!("{}; {extent}; {}", sentence(proven), seen_by(&proven.witnessed, trust));
     let (by, whose, note) = match signed {
         Signed::By(key, Ok(whose)) => (Some(key.as_str()), Some(whose.as_str()), None),
@@ -234,7 +286,7 @@ fn show((proven, trust): (&Proven, &Trust), borne: &Borne, signed: &Signed, outp
     let note = (!notes.is_empty()).then(|| notes.join("; "));
     let document = json!({
         "verdict": proven.witnessed.verdict(), "sentence": said, "index": proven.index, "exchange": proven.leaf.event.exchange(),
-        "whole": borne.whole, "signed_by": by, "signer": whose, "not_proved": note, "record": borne.members,
+        "whole": borne.whole, "exact": exact, "signed_by": by, "signer": whose, "not_proved": note, "record": borne.members,
     });
     if output.document("shuguan.record-verdict.v1", &document) {
         return;

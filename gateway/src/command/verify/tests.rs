@@ -205,23 +205,29 @@ impl Room {
         )
     }
 
-    /// The fault after a change to the journal, compared with the receipt when asked to.
-    fn fault(&self, change: &str, with_receipt: bool) -> LogFault {
+    /// What is said of the log and a receipt that it is to contain.
+    fn compared(&self, receipt: &str) -> Exit {
+        Self::run(What::Log {
+            journal: vec![self.path("journal.db")],
+            trust: self.path("trust.txt"),
+            receipt: vec![self.path(receipt)],
+            checkpoint: vec![],
+            unwitnessed_h: 24,
+        })
+        .unwrap()
+    }
+
+    /// The fault after a change to the journal.
+    fn fault(&self, change: &str) -> LogFault {
         Connection::open(self.path("journal.db"))
             .unwrap()
             .execute_batch(change)
             .unwrap();
         let trust = believed(&self.path("trust.txt")).unwrap();
-        let mut expected = journal::Expected::default();
-        if with_receipt {
-            let text = read_receipt(&self.path("r.tlog-proof")).unwrap();
-            let receipt = Receipt::parse(&text).unwrap();
-            expected.add(&receipt.verify(&trust).unwrap(), receipt.checkpoint);
-        }
         match journal::compare_log(
             &self.path("journal.db").as_path().into(),
             &trust,
-            &expected,
+            &journal::Expected::default(),
             &Output::default(),
         ) {
             Err(ReadLog::Fault(fault)) => fault,
@@ -274,6 +280,7 @@ fn every_kind_of_edit_to_a_journal_is_found_and_its_place_named() {
         ),
         ("UPDATE leaf SET hash = zeroblob(32) WHERE idx = 150", 150),
         ("UPDATE leaf SET partner = 'tax-city' WHERE idx = 150", 150),
+        ("UPDATE leaf SET partner = 'tax-city' WHERE idx = 0", 0),
         ("UPDATE leaf SET rec = NULL WHERE idx = 150", 150),
         ("UPDATE leaf SET pur = 'x' WHERE idx = 150", 150),
         ("UPDATE leaf SET kind = 'stop' WHERE idx = 150", 150),
@@ -304,34 +311,72 @@ fn every_kind_of_edit_to_a_journal_is_found_and_its_place_named() {
         ("DELETE FROM leaf WHERE idx = 299", 299),
     ];
     for (change, index) in cases {
-        let fault = Room::new().fault(change, false);
+        let fault = Room::new().fault(change);
         assert_eq!(fault.index(), index, "{change}: {fault}");
     }
 }
 
 #[test]
-fn a_journal_that_was_rolled_back_as_a_whole_contradicts_a_newer_receipt() {
+fn a_journal_that_was_rolled_back_as_a_whole_is_older_than_a_newer_receipt_knows() {
     let room = Room::new();
-    let rollback = "DELETE FROM leaf WHERE idx >= 100; DELETE FROM checkpoint WHERE size > 100; DELETE FROM tile;";
-    let fault = room.fault(rollback, true);
-    assert!(
-        matches!(
-            fault,
-            LogFault::Short {
-                found: 100,
-                signed: SIZE
-            }
-        ),
-        "{fault}"
-    );
     let mut edge = Edge::empty();
     (0..100).for_each(|index| drop(edge.append(leaf_hash(&leaf(index).encode().unwrap()))));
     let journal = Connection::open(room.path("journal.db")).unwrap();
+    let rollback = "DELETE FROM leaf WHERE idx >= 100; DELETE FROM checkpoint WHERE size > 100; DELETE FROM tile;";
+    journal.execute_batch(rollback).unwrap();
     journal
         .execute("UPDATE tree SET size = 100, edge = ?1", [edge.encode()])
         .unwrap();
     drop(journal);
     assert_eq!(room.log(), Exit::Done, "without the receipt nothing contradicts it");
+    let (text, trust) = (
+        read_receipt(&room.path("r.tlog-proof")).unwrap(),
+        believed(&room.path("trust.txt")).unwrap(),
+    );
+    let (receipt, mut expected) = (Receipt::parse(&text).unwrap(), journal::Expected::default());
+    expected.add(&receipt.verify(&trust).unwrap(), receipt.checkpoint);
+    assert_eq!((expected.beyond(100), expected.beyond(SIZE)), (Some(SIZE), None));
+    assert_eq!(room.compared("r.tlog-proof"), Exit::NotProven);
+}
+
+#[test]
+fn what_a_log_is_compared_with_has_to_be_valid_itself_and_that_is_a_verdict() {
+    let room = Room::new();
+    let text = read_receipt(&room.path("r.tlog-proof")).unwrap();
+    std::fs::write(room.path("bad.tlog-proof"), text.replacen("\nindex ", "\nindex 1", 1)).unwrap();
+    std::fs::write(room.path("long.tlog-proof"), vec![b'x'; 129 * 1024]).unwrap();
+    for (file, exit) in [
+        ("r.tlog-proof", Exit::Done),
+        ("bad.tlog-proof", Exit::NotProven),
+        ("long.tlog-proof", Exit::NotProven),
+    ] {
+        assert_eq!(room.compared(file), exit, "{file}");
+    }
+    assert_eq!(room.receipt(vec![b'x'; 129 * 1024]), Exit::NotProven);
+}
+
+#[test]
+fn a_receipt_with_other_line_ends_is_told_that_and_not_that_it_has_no_checkpoint() {
+    let room = Room::new();
+    let text = read_receipt(&room.path("r.tlog-proof")).unwrap();
+    let file = room.path("crlf.tlog-proof");
+    std::fs::write(&file, text.replace('\n', "\r\n")).unwrap();
+    let why = parsed(&file).unwrap().unwrap_err();
+    assert!(why.starts_with("its line ends were changed to CRLF"), "{why}");
+    assert_eq!(room.compared("crlf.tlog-proof"), Exit::NotProven);
+}
+
+#[test]
+fn the_time_of_a_witness_that_no_clock_shows_is_not_told_as_a_time() {
+    assert_eq!(witness_time(1), "at 1970-01-01T00:00:01.000000Z");
+    assert_eq!(witness_time(LAST_S), "at 9999-12-31T23:59:59.000000Z");
+    for time_s in [0, LAST_S + 1, u64::MAX] {
+        let said = witness_time(time_s);
+        assert!(
+            said.contains("none that a clock shows") && said.contains(&time_s.to_string()),
+            "{said}"
+        );
+    }
 }
 
 #[test]

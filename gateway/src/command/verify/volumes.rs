@@ -10,8 +10,9 @@ use shuguan_ledger::audit::LogReport;
 use shuguan_ledger::leaf::Digest;
 use shuguan_ledger::trust::{Quorum, Trust};
 
-use super::log::{Kept, expected, folder_fault, in_part, show_log};
-use super::{exit, folder, not_proven};
+use super::journal::Expected;
+use super::log::{Kept, folder_fault, in_part, lost, show_log, verdict_of};
+use super::{At, exit, folder, not_proven};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 
@@ -29,9 +30,9 @@ pub(super) fn run(
         )
         .then("shuguan verify log DIR --receipt FILE"));
     }
-    let (expected, mut reports, mut files) = (expected(kept, trust)?, Vec::new(), Vec::new());
+    let (mut reports, mut files) = (Vec::new(), Vec::new());
     for path in folders {
-        let mut report = match folder::read(path, trust, &expected, output) {
+        let mut report = match folder::read(path, trust, &Expected::default(), output) {
             Ok(report) => report,
             Err(fault) => {
                 output.note(format!("`{}`:", path.display()));
@@ -46,7 +47,7 @@ pub(super) fn run(
         let [(before, old), (after, new)] = pair else { continue };
         if let Err(why) = follows(old, new) {
             let why = format!("`{}` and `{}`: {why}", before.display(), after.display());
-            return Ok(not_proven(output, &why, Some(old.checkpoint.size)));
+            return Ok(not_proven(output, &why, At::entry(after, old.checkpoint.size)));
         }
     }
     // What each is by itself is of use once they are known to follow each other; said before, it would read as the verdict.
@@ -89,11 +90,11 @@ fn show(reports: &[(&Path, LogReport)], output: &Output) -> Exit {
     let volumes = reports.iter().map(|(path, report)| {
         json!({
             "folder": path.display().to_string(), "origin": report.checkpoint.origin, "size": report.checkpoint.size,
-            "hashed": report.hashed, "verdict": report.verdict(),
+            "hashed": report.hashed, "verdict": verdict_of(report), "lost": lost(report),
         })
     });
     // The worst of them is that of all.
-    let of = |verdict: &&str| reports.iter().any(|(_, report)| report.verdict() == *verdict);
+    let of = |verdict: &&str| reports.iter().any(|(_, report)| verdict_of(report) == *verdict);
     let verdict = ["quorum-missing", "proven-in-part"].into_iter().find(of);
     let verdict = verdict.unwrap_or("proven");
     let document = json!({ "verdict": verdict, "volumes": volumes.collect::<Vec<_>>() });
@@ -114,8 +115,13 @@ fn show(reports: &[(&Path, LogReport)], output: &Output) -> Exit {
         0 => "有效  valid",
         _ => "有效  valid up to where witnesses saw each",
     };
+    // The newest names every loss before it.
+    let losses = match reports.iter().map(|(_, report)| lost(report)).max() {
+        None | Some(0) => String::new(),
+        Some(lost) => format!(", and {lost} entries were lost at a recovery"),
+    };
     output.line(format!(
-        "{}: {} follow each other; each names the next with its key, and the next its end",
+        "{}{losses}: {} follow each other; each names the next with its key, and the next its end",
         if missing {
             "无效  not proven: the log says so alone"
         } else {

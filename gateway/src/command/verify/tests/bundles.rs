@@ -1,4 +1,4 @@
-//! `verify policy`: a bundle was in force by an entry that loaded it, and not by one that refused it.
+//! `verify policy`: an entry that loaded a bundle bears it out, one that refused it does not, nor one that names another signed statement.
 
 use shuguan_ledger::leaf::{Digest, PolicyEvent};
 
@@ -28,8 +28,13 @@ fn judged(result: &str) -> Exit {
         grant: None,
         p: None,
     };
+    verified(&folder, bundle, Event::Policy(event))
+}
+
+/// What is said of a bundle and the entry of a receipt.
+fn verified(folder: &TempDir, bundle: PathBuf, event: Event) -> Exit {
     let receipt = folder.path().join("r.tlog-proof");
-    std::fs::write(&receipt, receipt_of(Event::Policy(event)).1).unwrap();
+    std::fs::write(&receipt, receipt_of(event).1).unwrap();
     let trust = folder.path().join("trust.txt");
     std::fs::write(&trust, format!("log {}\n", key().verifying_key().vkey())).unwrap();
     let args = super::super::policy::PolicyArgs { bundle, receipt, trust };
