@@ -182,6 +182,12 @@ pub(super) struct Found {
     pub next_before: Option<u64>,
 }
 
+impl Question {
+    fn asks_about_officers(&self) -> bool {
+        matches!(self, Self::Search { kind: Some(kind), .. } if of_officers(kind))
+    }
+}
+
 fn of_officers(kind: &str) -> bool {
     kind == OFFICER_QUERY || kind == OFFICER_RESULT
 }
@@ -205,12 +211,17 @@ pub(super) async fn ask(stations: &Stations, peer: &Peer, act: Act, request: &Re
     }
     let ground = Ground::of(&request.case, &request.why)?;
     let question = question(act, request)?;
+    let sees_officers = role == Role::Auditor;
+    if !sees_officers && question.asks_about_officers() {
+        let detail = "what officers asked is for an auditor: an empty list would say that nobody did";
+        return Err(Refused::new(Refusal::WrongRole).detail(detail).into());
+    }
     let arguments = serde_json::to_string(&question).map_err(Fault::from_error("write a question"))?;
     let index = seal(stations, peer, &ground, question.name(), arguments).await?.index;
     Ok(Asked {
         question,
         index,
-        sees_officers: role == Role::Auditor,
+        sees_officers,
     })
 }
 

@@ -266,11 +266,19 @@ async fn only_an_auditor_sees_what_officers_asked() {
         .json();
     let query = seen["items"][0]["exchange"].clone();
     assert!(query.is_string());
-    let hidden = office
-        .ask("security-qian", "/console/api/search", &question)
-        .await
-        .json();
-    assert_eq!(hidden["items"], json!([]));
+    // An empty list would say that nobody asked.
+    let refused = office.ask("security-qian", "/console/api/search", &question).await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (StatusCode::FORBIDDEN, "SG1107")
+    );
+    let all = json!({ "case": "1", "why": "incident" });
+    let all = office.ask("security-qian", "/console/api/search", &all).await.json();
+    let items = all["items"].as_array().unwrap();
+    assert!(
+        !items.is_empty() && items.iter().all(|item| item["kind"] != "officer-query"),
+        "{all}"
+    );
     let question = json!({ "case": "1", "why": "incident", "exchange": query });
     let hidden = office.ask("security-qian", "/console/api/show", &question).await;
     assert_eq!(hidden.status, StatusCode::NOT_FOUND);
