@@ -203,8 +203,9 @@ impl Journal {
     /// Makes an empty journal with the checkpoint of the empty tree.
     ///
     /// # Errors
-    /// [`JournalFault::Exists`]: a journal is never overwritten.
+    /// [`JournalFault::Exists`]: a journal is never overwritten. [`JournalFault::Lost`] when the head file knows of one: its head would be.
     pub fn create(settings: &JournalSettings) -> Result<(), JournalFault> {
+        none_was_lost(settings)?;
         let (edge, note) = empty(settings)?;
         Store::create(settings, |store| first_rows(store, &edge, &note))?;
         Head::at(&settings.head).keep(note)?;
@@ -217,8 +218,9 @@ impl Journal {
     /// Brings the tables to what this program works with; where they are empty, the journal is made. A file needs nothing.
     ///
     /// # Errors
-    /// Whatever the store fails at.
+    /// Whatever the store fails at; [`JournalFault::Lost`] when nothing is there and the head file knows of a journal.
     pub fn migrate(settings: &JournalSettings) -> Result<(), JournalFault> {
+        none_was_lost(settings)?;
         let (edge, note) = empty(settings)?;
         if Store::migrate(settings, |store| first_rows(store, &edge, &note))? {
             Head::at(&settings.head).keep(note)?;
@@ -242,6 +244,14 @@ impl Journal {
     /// The statements that make the gateway's role on PostgreSQL, which adds leaves and can change none; none for a file.
     pub fn roles(place: &JournalPlace) -> Option<String> {
         store::roles(place)
+    }
+
+    /// A witness showed before the start that this journal lacks what one of our keys signed: the head file states it, so that no later start forgets it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn lacks(settings: &JournalSettings, note: &str) -> Result<(), JournalFault> {
+        Head::at(&settings.head).state(note)
     }
 
     /// Whether there may be a journal to open.
@@ -526,8 +536,8 @@ impl Journal {
     /// Another holds a checkpoint that one of our keys signed and this journal does not contain: the head file states it from now on, so that no start
     /// forgets it. Put back the journal that contains it, and it starts again.
     pub async fn dispute(&self, note: String) {
-        let head = Arc::clone(&self.inner.head);
-        let _ = tokio::task::spawn_blocking(move || head.dispute(&note)).await;
+        let (head, ours) = (Arc::clone(&self.inner.head), self.checkpoint());
+        let _ = tokio::task::spawn_blocking(move || head.dispute(&note, &ours)).await;
     }
 
     /// The newest signed checkpoint.
@@ -632,6 +642,20 @@ fn backlog(store: &Store) -> Result<BacklogCounters, JournalFault> {
     let recalls = recalls.map_err(JournalFault::store("count the recalls"))?;
     let oldest = store.one(statements::OLDEST_WAITING, &[]);
     Ok(BacklogCounters::new(exchanges, partners, recalls, oldest.unwrap_or(0)))
+}
+
+/// Where a head file knows of a journal, none is made: the empty one's head would be the end of what was known of it.
+fn none_was_lost(settings: &JournalSettings) -> Result<(), JournalFault> {
+    match Reader::open(&settings.place).and_then(|reader| reader.size()) {
+        Err(fault) if fault.is_absence() => {
+            match Head::at(&settings.head).without_journal(settings.place.to_string()) {
+                JournalFault::Absent(_) => Ok(()),
+                lost => Err(lost),
+            }
+        }
+        // Whatever else it is, the store says.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Seals the `start` leaf, on the caller's thread, before the sequencer has its own.

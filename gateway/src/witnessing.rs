@@ -1,9 +1,9 @@
 //! Showing our log to witnesses, off the path of every exchange.
 //!
 //! Takes the journal's newest checkpoint about once a second; gives it, with the signatures of a quorum, to readers and receipts. Refuses
-//! nothing by itself: while no quorum signs, the debt is shown, a `witness-gap` leaf says so, and exchanges of those purposes are refused for
+//! nothing by itself: while no quorum signs, the debt is shown, a `witness-gap` leaf says so, and pushes, extracts and comparisons of those purposes are refused for
 //! which the configuration says `stop`. A witness that holds another history than ours raises an alarm; when our own key signed that
-//! history, nothing is taken or given out any more.
+//! history, no push, extract or comparison is taken any more. What was sealed before is still fetched, acknowledged and recalled.
 //!
 //! | File | What it does |
 //! |---|---|

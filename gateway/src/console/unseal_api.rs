@@ -107,6 +107,11 @@ async fn act(
     let act = async move {
         let members = "step (ask, approve, open), exchange, entry, case, why, statement, signature";
         let order: Order = json::asked(&headers, &uri, body, members)?;
+        if order.entry.is_some() && order.step != Step::Open {
+            return Err(Refused::new(Refusal::BadRequest)
+                .detail("`entry` is for `open` alone")
+                .into());
+        }
         match order.step {
             Step::Ask => ask(&acting, &officer, &order).await,
             Step::Approve => approve(&acting, &officer, &order).await,
@@ -179,7 +184,7 @@ async fn ask(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
     }
     signed(desk, peer, order)?;
     record(desk, order.exchange, None).await?;
-    let sealed = seal(desk, peer, order, &statement, None).await?;
+    let sealed = seal(desk, peer, (order, None), &statement, None).await?;
     Ok(answered(order, sealed.index, &statement))
 }
 
@@ -234,7 +239,7 @@ async fn approve(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop>
         }
         return Ok(document);
     }
-    let sealed = seal(desk, peer, order, &statement, Some(asked.reference())).await?;
+    let sealed = seal(desk, peer, (order, None), &statement, Some(asked.reference())).await?;
     Ok(answered(order, sealed.index, &statement))
 }
 
@@ -268,7 +273,8 @@ async fn open(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
     // Read before the leaf, shown after it: a record that is gone leaves no `open` behind.
     let (row, record) = record(desk, order.exchange, order.entry).await?;
     let others = others(desk, order.exchange, row.index).await?;
-    let sealed = seal(desk, peer, order, &statement, Some(approved.reference())).await?;
+    let reference = Some(approved.reference());
+    let sealed = seal(desk, peer, (order, Some(row.index)), &statement, reference).await?;
     let mut document = answered(order, sealed.index, &statement);
     let record: Value = serde_json::from_slice(&record).map_err(Fault::from_error("read an evidence record"))?;
     if let Some(members) = document.as_object_mut() {
@@ -282,7 +288,7 @@ async fn open(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
 async fn seal(
     desk: &Desk,
     peer: &Peer,
-    order: &Order,
+    (order, opened): (&Order, Option<u64>),
     statement: &Statement,
     of: Option<Reference>,
 ) -> Result<Sealed, Stop> {
@@ -297,6 +303,10 @@ async fn seal(
         of,
     };
     evidence.note("statement", statement.text());
+    // Which of the exchange's records was read: the statement names the exchange.
+    if let Some(index) = opened {
+        evidence.note("entry", index.to_string());
+    }
     if let Some(signature) = &order.signature {
         evidence.note("signature", serde_json::to_string(signature).unwrap_or_default());
     }

@@ -177,6 +177,7 @@ pub async fn begin(
 async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull, allowed: Allowed) -> Result<Ready, Stop> {
     let (mut prepared, allowed) = query(stations, admitted, allowed).await?;
     prepared.admitted.granted.still(stations)?;
+    admit::is_witnessed(stations, prepared.admitted.plan.purpose())?;
     let sealed = seal::pull(stations, &mut prepared).await?;
     allowed.quota.settle(Amount {
         rows: prepared.rows,

@@ -21,7 +21,7 @@ pub enum JournalFault {
     /// There was a journal: its head file says so.
     #[error(
         "there is no journal at `{place}`, and `{}` says that one of {signed} entries was there: it was lost or is elsewhere. \
-         Put the newest copy back; if there is none, a successor goes on without those entries and says so: shuguan db recover --help. Make no new one",
+         Put the newest copy back; from an older one a successor goes on without the entries since, and says so: shuguan db recover --help. Make no new one",
         path.display()
     )]
     Lost {
@@ -74,7 +74,7 @@ pub enum JournalFault {
     /// The head file signs another log of the same key.
     #[error(
         "the journal is not the one that its head file was written for: its first {size} entries have another root than `{}` signs. \
-         Put back the copy that has it; if there is none, tell the auditors, keep both for them, and move the head file away to go on with this one",
+         Put back the copy that has it, or an older one and go on from there: shuguan db recover --help. Keep this one for the auditors, and leave the head file where it is",
         path.display()
     )]
     Forked {
@@ -162,9 +162,18 @@ pub enum JournalFault {
 }
 
 impl JournalFault {
+    /// Whether nothing is there: no file, no tables, or tables in which no log was begun.
+    pub(super) fn is_absence(&self) -> bool {
+        let nothing = |source: &StoreFault| matches!(source, StoreFault::NoTables | StoreFault::NoRow);
+        matches!(self, Self::Absent(_)) || matches!(self, Self::Store { source, .. } if nothing(source))
+    }
+
     /// Whether something else than the journal that was signed last is there, as the head file shows.
     pub fn is_another_history(&self) -> bool {
-        matches!(self, Self::RolledBack { .. } | Self::Forked { .. } | Self::Lost { .. })
+        matches!(
+            self,
+            Self::RolledBack { .. } | Self::Forked { .. } | Self::Lost { .. } | Self::ForeignHead(_)
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Takes signed checkpoints, about one a second and never from the sequencer's thread; at a start says whether the journal holds at least that. Refuses a
 //! journal that ends before it or is another one, and a head that this log did not sign. A crash leaves a head that is older than the journal, never
-//! a newer one: only what is committed gets here. What it cannot see: both restored together. That takes a witness, or a receipt.
+//! a newer one: only what is committed gets here. When a witness proves another history, the head states that one, and `….disputed` beside it what the journal held. What it cannot see: both restored together. That takes a witness, or a receipt.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -31,8 +31,10 @@ pub(super) struct Head {
 struct Kept {
     note: String,
     failing: bool,
-    /// It states what another holds of this log, until a person has looked.
+    /// Another holds another history of this log: it is followed no more, until a person has looked.
     disputed: bool,
+    /// The file states what the other holds.
+    stated: bool,
 }
 
 impl Head {
@@ -59,15 +61,52 @@ impl Head {
     }
 
     /// Writes a checkpoint that one of our keys signed and this journal does not contain, and from then on nothing else: the next start refuses
-    /// the journal, whoever answers by then. Blocking.
-    pub(super) fn dispute(&self, note: &str) {
+    /// the journal, whoever answers by then. `ours` is what the journal holds instead: it stands beside the head, so that this journal is never taken for an
+    /// older copy of the other. What could not be written is tried again with the next proof. Blocking.
+    pub(super) fn dispute(&self, note: &str, ours: &str) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::replace(&mut kept.disputed, true) {
+        kept.disputed = true;
+        if kept.stated {
             return;
         }
-        if let Err(fault) = replace(&self.path, note.as_bytes()) {
-            tracing::error!(error = %Chain(&fault), "the head file cannot be written; the next start will not know that this log is disputed");
+        let written = replace(&self.disputed(), ours.as_bytes()).and_then(|()| replace(&self.path, note.as_bytes()));
+        match written {
+            Ok(()) => kept.stated = true,
+            Err(fault) => {
+                tracing::error!(error = %Chain(&fault), "the head file cannot be written; the next start will not know that this log is disputed");
+            }
         }
+    }
+
+    /// Writes a checkpoint that a journal lacks which never ran as it is: it was refused before it was opened.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(super) fn state(&self, note: &str) -> Result<(), JournalFault> {
+        replace(&self.path, note.as_bytes())
+    }
+
+    /// The checkpoint of a journal that went on beside another history stands there.
+    fn disputed(&self) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".disputed");
+        name.into()
+    }
+
+    /// Whether this journal is the one that went on beside another history of the log: a copy from before that is not.
+    ///
+    /// # Errors
+    /// [`JournalFault::Forked`]; when the journal cannot be read.
+    pub(super) fn is_no_fork(&self, reader: &Reader) -> Result<(), JournalFault> {
+        let note = std::fs::read_to_string(self.disputed()).unwrap_or_default();
+        let Ok(fork) = Checkpoint::unverified(&note) else {
+            return Ok(());
+        };
+        if fork.size > reader.size()? || tree::root(reader, fork.size)? != fork.root {
+            return Ok(());
+        }
+        let (path, size) = (self.path.clone(), fork.size);
+        Err(JournalFault::Forked { path, size })
     }
 
     /// The same while the gateway runs: a failure is told once, and exchanges go on.
@@ -82,12 +121,17 @@ impl Head {
 
     /// What no journal at a place means: none was made yet, or it was lost. What the head file says is enough for that, whoever signed it.
     pub(super) fn without_journal(&self, place: String) -> JournalFault {
-        let note = std::fs::read_to_string(&self.path).unwrap_or_default();
-        let signed = Checkpoint::unverified(&note).map_or(0, |head| head.size);
+        let note = match std::fs::read_to_string(&self.path) {
+            Ok(note) => note,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return JournalFault::Absent(place),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return self.foreign(),
+            Err(error) => return JournalFault::file("read", &self.path)(error),
+        };
         let path = self.path.clone();
-        match signed {
-            0 => JournalFault::Absent(place),
-            _ => JournalFault::Lost { place, path, signed },
+        match Checkpoint::unverified(&note).map(|head| head.size) {
+            Ok(0) => JournalFault::Absent(place),
+            Ok(signed) => JournalFault::Lost { place, path, signed },
+            Err(_) => self.foreign(),
         }
     }
 
@@ -115,6 +159,7 @@ impl Head {
         let opened = ours.open(&note);
         let head = opened.map_err(|_| self.later(&note, found, settings).unwrap_or_else(|| self.foreign()))?;
         let path = self.path.clone();
+        self.is_no_fork(reader)?;
         if found < head.size {
             let signed = head.size;
             return Err(JournalFault::RolledBack { path, signed, found });

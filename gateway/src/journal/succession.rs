@@ -132,6 +132,8 @@ pub fn succeed(
         let (by, name) = ("the journal itself".to_owned(), settings.log_origin.clone());
         return Err(NotSucceeded::NameTaken { by, name });
     }
+    // What went on beside another history is no older copy of it: its entries would be stated as kept.
+    Head::at(&settings.head).is_no_fork(&reader)?;
     let recovered = recovery::recover(&store, old, &keys)?;
     let found = recovered.edge.size();
     let notes = with_head(settings, shown.notes)?;

@@ -82,7 +82,11 @@ async fn witnessing(config: &Config, secrets: &Secrets) -> Result<Witnessing, St
         let (names, ours) = known.map_err(StartFault::Journal)?;
         for name in names {
             let compared = witnessing.compare(&config.journal.place, &name, &ours).await;
-            compared.map_err(StartFault::Journal)?.map_err(StartFault::RolledBack)?;
+            if let Err((rolled_back, note)) = compared.map_err(StartFault::Journal)? {
+                // The next start may be one at which no witness answers.
+                Journal::lacks(&journal_settings_of(config, secrets), &note).map_err(StartFault::Journal)?;
+                return Err(StartFault::RolledBack(rolled_back));
+            }
         }
     }
     Ok(witnessing)

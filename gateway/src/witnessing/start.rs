@@ -62,13 +62,13 @@ impl Witnessing {
     /// Asks every witness that answers; `ours` is what our own keys sign.
     ///
     /// # Errors
-    /// The outer one: the journal cannot be read. The inner one: it is not the one that was signed last.
+    /// The outer one: the journal cannot be read. The inner one: it is not the one that was signed last, with the checkpoint that shows it.
     pub async fn compare(
         &self,
         place: &JournalPlace,
         origin: &str,
         ours: &Trust,
-    ) -> Result<Result<(), RolledBack>, JournalFault> {
+    ) -> Result<Result<(), (RolledBack, String)>, JournalFault> {
         let asking = self.links.iter().map(|link| async {
             let shown = match link.stored(origin).await {
                 Ok(shown) => shown?,
@@ -81,9 +81,9 @@ impl Witnessing {
             if opened.is_none() {
                 tracing::warn!(witness = link.name, "what a witness shows for this log is not signed by it");
             }
-            Some((link.name.clone(), opened?))
+            Some((link.name.clone(), opened?, shown))
         });
-        let shown: Vec<(String, Checkpoint)> = join_all(asking).await.into_iter().flatten().collect();
+        let shown: Vec<(String, Checkpoint, String)> = join_all(asking).await.into_iter().flatten().collect();
         if shown.is_empty() {
             return Ok(Ok(()));
         }
@@ -118,16 +118,19 @@ impl Witnessing {
     }
 }
 
-fn contained(place: &JournalPlace, shown: Vec<(String, Checkpoint)>) -> Result<Result<(), RolledBack>, JournalFault> {
+fn contained(
+    place: &JournalPlace,
+    shown: Vec<(String, Checkpoint, String)>,
+) -> Result<Result<(), (RolledBack, String)>, JournalFault> {
     let reader = Reader::open(place)?;
     let found = reader.size()?;
-    for (witness, checkpoint) in shown {
+    for (witness, checkpoint, note) in shown {
         let signed = checkpoint.size;
         if signed > found {
-            return Ok(Err(RolledBack::Short { witness, signed, found }));
+            return Ok(Err((RolledBack::Short { witness, signed, found }, note)));
         }
         if tree::root(&reader, signed)? != checkpoint.root {
-            return Ok(Err(RolledBack::Forked { witness, signed }));
+            return Ok(Err((RolledBack::Forked { witness, signed }, note)));
         }
     }
     Ok(Ok(()))

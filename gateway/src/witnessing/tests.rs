@@ -297,7 +297,7 @@ async fn a_second_log_under_the_same_key_is_found_and_takes_no_push() {
         assert_eq!(forked.newest(), None);
         let compared = forked.compare(&fork.place, ORIGIN, &journal.trust()).await.unwrap();
         assert!(
-            matches!(compared, Err(RolledBack::Forked { signed: 5, .. })),
+            matches!(compared, Err((RolledBack::Forked { signed: 5, .. }, _))),
             "{compared:?}"
         );
     }

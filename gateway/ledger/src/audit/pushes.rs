@@ -31,7 +31,12 @@ pub(super) struct Pushes {
     /// Recalls that wait for their `recalled` leaf, by index.
     recalling: HashMap<u64, Waiting>,
     known: Known,
+    /// Of each partner and record type the place of its newest snapshot.
+    snapshots: HashMap<Sender, u64>,
 }
+
+/// Partner and record type.
+type Sender = (String, String);
 
 /// Where a push stands, as the leaves so far say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +61,12 @@ struct Waiting {
 }
 
 /// The rows that a push brought.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Rows {
     accepted: u64,
     /// What a snapshot closes are rows that it did not bring.
     snapshot: bool,
+    sender: Sender,
 }
 
 impl Pushes {
@@ -118,9 +124,15 @@ impl Pushes {
         }
         let (hash, exchange) = (at.hash, event.x.clone());
         self.known.push(at.index, &hash, &exchange, &event.p);
+        let snapshot = event.mode.as_deref() == Some("snapshot");
+        let sender = (event.p.clone(), event.rec.clone());
+        if snapshot {
+            self.snapshots.insert(sender.clone(), at.index);
+        }
         let rows = Some(Rows {
             accepted: event.ok,
-            snapshot: event.mode.as_deref() == Some("snapshot"),
+            snapshot,
+            sender,
         });
         self.waiting.insert(at.index, Waiting { hash, exchange, rows });
         self.places.set(at.index);
@@ -136,7 +148,8 @@ impl Pushes {
         match self.waiting.remove(&of.i) {
             Some(push) if push.hash == of.h.0 && push.exchange == event.x => {
                 if let Some(rows) = push.rows {
-                    rows.are_told(event)?;
+                    let newer = self.snapshots.get(&rows.sender).is_some_and(|newest| *newest > of.i);
+                    rows.are_told(event, newer)?;
                 }
                 self.relayed.set(of.i);
                 Ok(())
@@ -263,19 +276,16 @@ impl Pushes {
 }
 
 impl Rows {
-    /// Each row that was accepted was inserted, updated, left as it was, refused, or closed. A snapshot closes rows that it did not bring as well.
-    fn are_told(self, event: &RelayedEvent) -> Result<(), String> {
+    /// Each row that was accepted was inserted, updated, left as it was, refused, or closed. A snapshot closes rows that it did not bring as well. What came after a
+    /// `newer` snapshot that lacks it is closed too, and versions before did not say so of an upsert.
+    fn are_told(&self, event: &RelayedEvent, newer: bool) -> Result<(), String> {
         // Each is below 2^53: the sums cannot overflow.
         let kept = event.ins + event.upd + event.same + event.fail;
         let with_closed = kept + event.del.unwrap_or_default();
         let (i, accepted) = (event.of.i, self.accepted);
-        let fits = kept <= accepted
-            && if self.snapshot {
-                accepted <= with_closed
-            } else {
-                accepted == with_closed
-            };
-        if fits {
+        let unsaid = newer && event.del.is_none();
+        let is_whole = unsaid || accepted == with_closed || (self.snapshot && accepted < with_closed);
+        if kept <= accepted && is_whole {
             return Ok(());
         }
         Err(format!(

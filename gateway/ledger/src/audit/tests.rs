@@ -494,6 +494,20 @@ fn a_relayed_leaf_tells_of_each_row_that_was_accepted_and_of_no_other() {
         let good = counted(mode, counts, del);
         assert!(verify_log(&good, &sign(&good), &trust()).is_ok(), "{mode:?}");
     }
+    // Versions before did not say of an upsert what a newer snapshot of its sender closed at once.
+    let older = |mode: &str| {
+        let mut leaves = counted(None, [4, 0, 0, 0], None);
+        let snapshot = with(&push(1, "s"), |event| {
+            if let Event::Push(push) = event {
+                push.mode = Some(mode.into());
+            }
+        });
+        leaves.insert(1, snapshot);
+        leaves
+    };
+    let good = older("snapshot");
+    assert!(verify_log(&good, &sign(&good), &trust()).is_ok());
+    assert_eq!(fault(&older("delta")).0, 2);
     for (mode, counts, del) in [
         (None, [3, 0, 0, 0], None),
         (None, [6, 0, 0, 1], None),

@@ -94,7 +94,7 @@ fn trust_file(config: &Config, ours: &Trust, findings: &mut Findings) {
 
 async fn contained(config: &Config, log: &str, witnessing: &Witnessing, ours: &Trust, findings: &mut Findings) {
     // That it cannot be read is a finding of the journal's own.
-    if let Ok(Err(rolled_back)) = witnessing.compare(&config.journal.place, log, ours).await {
+    if let Ok(Err((rolled_back, _))) = witnessing.compare(&config.journal.place, log, ours).await {
         findings.add(Verdict::Fail, CHECK, rolled_back.to_string(), rolled_back.next());
     }
 }

@@ -461,6 +461,14 @@ async fn a_journal_is_opened_once_at_a_time_and_never_made_by_guessing(store: St
     );
     let mut absent = bench.settings();
     absent.place = JournalPlace::File(bench.folder.path().join("elsewhere.db"));
+    // The head file knows of one: no other is made in its place.
+    for lost in [
+        Journal::open(&absent, bench.clock()).map(drop),
+        Journal::create(&absent),
+    ] {
+        assert!(matches!(lost, Err(JournalFault::Lost { signed: 2, .. })), "{lost:?}");
+    }
+    absent.head = bench.folder.path().join("elsewhere.head");
     assert!(matches!(
         Journal::open(&absent, bench.clock()),
         Err(JournalFault::Absent(_))
