@@ -82,6 +82,11 @@ fn each_difference_between_receipts_and_log_is_named() {
         );
         let (code, _, error) = gateway.shuguan(&[&asked[..], &log[..]].concat());
         assert!(code == 2 && error.contains("--partner"), "{error}");
+        // A list of somebody else does not choose that his receipts are compared, of which there are none here.
+        let theirs = ["--server", "-c", "partners/health-ganyu/client.toml"];
+        let (code, named, document) = reconcile(&gateway, &theirs);
+        assert_eq!((code, named), (6, names(&[("contradicted", 3)])), "{document}");
+        assert_eq!(document["partner"], "public-security-city");
 
         // A refused file, a lost receipt, a copy sent again under a key of its own, a file whose answer never came.
         std::fs::write(gateway.path("outbox/bad.csv"), "nothing\n1\n").unwrap();

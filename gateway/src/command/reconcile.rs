@@ -14,6 +14,8 @@ mod verdict;
 
 use std::path::{Path, PathBuf};
 
+use shuguan_ledger::trust::Trust;
+
 use self::difference::{Batch, Named, What, compare};
 use self::folder::Folder;
 use self::logged::{Log, Unproven, of_journal, of_server};
@@ -96,12 +98,7 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
             let log = of_journal(journal, &trust, &partner, output)?;
             log.map(|log| (log, partner))
         }
-        // The gateway lists what the client's certificate names, whosever receipts are here.
-        None => match of_server(args, &trust, args.partner.as_deref())? {
-            Ok((log, Some(partner))) => Ok((log, partner)),
-            Ok((log, None)) => Ok((log, partner(args, &folder)?)),
-            Err(why) => Err(why),
-        },
+        None => asked(args, &folder, &trust)?,
     };
     let (log, partner) = match found {
         Ok(found) => found,
@@ -122,6 +119,17 @@ fn not_proven(Unproven { verdict, why }: &Unproven, log: Option<&Path>, output: 
         output.line(format!("无效  the log is not proven: {why}"));
     }
     Exit::NotProven
+}
+
+/// The gateway's list and whose it is. Whoever is compared does not choose with whom: only where there is no receipt does the list say it.
+fn asked(args: &ReconcileArgs, folder: &Folder, trust: &Trust) -> Result<Result<(Log, String), Unproven>, Failure> {
+    let is_said = args.partner.is_some() || !folder.receipts.is_empty();
+    let stated = is_said.then(|| partner(args, folder)).transpose()?;
+    Ok(match of_server(args, trust, stated.as_deref())? {
+        Ok((log, Some(partner))) => Ok((log, partner)),
+        Ok((log, None)) => Ok((log, partner(args, folder)?)),
+        Err(why) => Err(why),
+    })
 }
 
 /// Whose exchanges: as stated, or as the receipts say.

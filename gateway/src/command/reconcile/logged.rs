@@ -254,8 +254,8 @@ pub(super) fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: H
     }
 }
 
-/// The gateway's list, each entry proved, and whose it is; asked for again while witnesses have not signed its newest entries. None: it is empty, and nobody stated a
-/// partner.
+/// The gateway's list, each entry proved, and whose it is; asked for again while witnesses have not signed its newest entries. None: it is empty, and neither
+/// a receipt nor anybody stated a partner.
 pub(super) fn of_server(
     args: &ReconcileArgs,
     trust: &Trust,
@@ -324,7 +324,7 @@ impl Log {
 
     /// Takes an item of the gateway's list: its receipts, then what the gateway says became of it.
     ///
-    /// The list is of whom the client's certificate names: where nobody stated a partner, the first entry says who that is.
+    /// The list is of whom the client's certificate names: where nobody stated a partner, and no receipt does, the first entry says who that is.
     fn item(&mut self, item: &Value, trust: &Trust, partner: &mut Option<String>) -> Result<(), ReceiptError> {
         for member in ["receipt", "settled"] {
             let Some(text) = item.get(member).and_then(Value::as_str) else {

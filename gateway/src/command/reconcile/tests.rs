@@ -23,6 +23,7 @@ use super::logged::{Log, Logged, of_journal, reread, take};
 use super::numbers::Numbers;
 use super::refusals::Refusals;
 use super::verdict::Verdict;
+use super::{ReconcileArgs, partner};
 use crate::client::state::{Done, PushState, Stamp, Standing};
 use crate::clock::Clock;
 use crate::command::exit::Exit;
@@ -186,6 +187,27 @@ fn what_agrees_and_is_settled_is_not_named() {
         ..Folder::default()
     };
     assert_eq!(named(&folder, &log), []);
+}
+
+#[test]
+fn whose_exchanges_are_compared_the_receipts_say_unless_they_are_of_several() {
+    let mut args = ReconcileArgs {
+        dir: PathBuf::new(),
+        trust: PathBuf::new(),
+        log: None,
+        server: true,
+        partner: None,
+        config: PathBuf::new(),
+    };
+    let mut folder = Folder {
+        receipts: vec![own(1, 1, push("a", "ours"))],
+        ..Folder::default()
+    };
+    assert_eq!(partner(&args, &folder).unwrap(), "ours");
+    folder.receipts.push(own(2, 2, push("z", "theirs")));
+    assert_eq!(partner(&args, &folder).unwrap_err().exit, Exit::Usage);
+    args.partner = Some("theirs".into());
+    assert_eq!(partner(&args, &folder).unwrap(), "theirs");
 }
 
 #[test]
