@@ -19,6 +19,7 @@ use super::{At, exit, headline, not_proven, prove, seen_by};
 use crate::bundle::{Signer, digest_of, signed};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
+use crate::edge::signers::Signers;
 use crate::edge::tls::signers_of;
 use crate::hex::hex;
 use crate::refusal::Refusal;
@@ -71,7 +72,8 @@ pub(super) fn run(args: &PolicyArgs, trust: &Trust, output: &Output) -> Result<E
         );
         return Ok(not_proven(output, &why, At::file(&args.bundle)));
     }
-    match known(&proven.leaf.event, plan, (&folder, &set), trust) {
+    let signers = signers(args, trust)?;
+    match known(&proven.leaf.event, plan, (&folder, &set), signers.as_ref()) {
         Ok(known) => {
             show((&proven, trust), bundle, &known, output);
             Ok(exit(proven.witnessed.quorum))
@@ -85,7 +87,7 @@ fn known(
     event: &Event,
     plan: Option<Digest>,
     (bundle, set): (&Bundle, &PolicySet),
-    trust: &Trust,
+    signers: Option<&Signers>,
 ) -> Result<Known, String> {
     if let Some(code) = refused(event) {
         return Err(format!(
@@ -93,7 +95,7 @@ fn known(
         ));
     }
     let decided = plan.map(|plan| decided_by(set, plan)).transpose()?;
-    let officers = officers(bundle, set, trust)?;
+    let officers = officers(bundle, set, signers)?;
     let accepted = match event {
         Event::Policy(event) => event.stm,
         _ => None,
@@ -121,21 +123,35 @@ fn decided_by(set: &PolicySet, plan: Digest) -> Result<String, String> {
     ))
 }
 
+/// By whom officers are known; none: the trust file names nobody.
+fn signers(args: &PolicyArgs, trust: &Trust) -> Result<Option<Signers>, Failure> {
+    let authorities = trust.authorities();
+    let signers = (!authorities.is_empty()).then(|| signers_of(authorities)).transpose();
+    // That the authorities cannot be read says nothing of the bundle.
+    signers.map_err(|why| {
+        let file = args.trust.display().to_string();
+        Failure::local("an authority (`ca`) of the trust file cannot be read")
+            .because(why)
+            .at(file)
+    })
+}
+
 /// What officers signed of it; the inner error: nothing tells. The outer one: what stands in `bundle.sig` does not hold.
 fn officers(
     bundle: &Bundle,
     set: &PolicySet,
-    trust: &Trust,
+    signers: Option<&Signers>,
 ) -> Result<Result<(Statement, Vec<Signer>), String>, String> {
-    if trust.authorities().is_empty() {
+    let Some(signers) = signers else {
         return Ok(Err(
             "the trust file names no authority (`ca`) that would know them".into()
         ));
-    }
-    let signers = signers_of(trust.authorities()).map_err(|why| format!("an authority of the trust file: {why}"))?;
-    match signed(bundle, set, &signers) {
+    };
+    match signed(bundle, set, signers) {
         Ok(signed) => Ok(Ok(signed)),
         Err(refused) if refused.refusal == Refusal::BundleUnsigned => Ok(Err(refused.detail)),
+        // The trust file may be of others than the officers are.
+        Err(refused) if refused.refusal == Refusal::UnknownIssuer => Ok(Err(refused.detail)),
         Err(refused) => Err(format!("what its officers signed is not this: {}", refused.detail)),
     }
 }
