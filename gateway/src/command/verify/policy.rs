@@ -48,6 +48,8 @@ struct Known {
     officers: Result<(Statement, Vec<Signer>), String>,
     /// Whether the entry itself says that the bundle came into force, or was.
     in_force: bool,
+    /// Whether the entry names the very statement that officers signed, and not only what it allows.
+    by_statement: bool,
 }
 
 /// Compares them.
@@ -110,6 +112,7 @@ fn known(
         decided,
         officers,
         in_force: matches!(event, Event::Policy(_)),
+        by_statement: accepted.is_some(),
     })
 }
 
@@ -170,12 +173,13 @@ fn not_proved(known: &Known) -> Vec<String> {
         open.push(
             "that it had come into force, beyond that the gateway names it here: the receipt of the `policy` entry that loaded it shows that".into(),
         );
-        if known.officers.is_ok() {
-            open.push(
+    }
+    if known.officers.is_ok() && !known.by_statement {
+        open.push("that this very statement is the one that was loaded: the entry names what the bundle allows, which may be signed again".into());
+        open.push(
                 "that no certificate of theirs was revoked when they signed: the gateway asks that before it loads a bundle"
                     .into(),
             );
-        }
     }
     open
 }
@@ -254,4 +258,38 @@ fn compiled(folder: &Path) -> Result<(Bundle, PolicySet), Failure> {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         Failure::local(format!("the bundle cannot be read\n{}", lines.join("\n"))).at(folder.display().to_string())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use shuguan_policies::envelope::Statement;
+
+    use super::{Known, not_proved};
+
+    fn open(in_force: bool, by_statement: bool) -> Vec<String> {
+        let statement = Statement {
+            serial: 1,
+            bundle: [0; 32],
+            files: [0; 32],
+            replaces: None,
+            goes_back_from: None,
+        };
+        not_proved(&Known {
+            decided: None,
+            officers: Ok((statement, Vec::new())),
+            in_force,
+            by_statement,
+        })
+    }
+
+    #[test]
+    fn an_entry_that_does_not_name_the_statement_leaves_open_which_was_loaded_and_that_nobody_was_revoked() {
+        let begins = |open: &[String], with: [&str; 2]| {
+            let all = open.iter().zip(with).all(|(open, with)| open.starts_with(with));
+            assert!(all && open.len() == 2, "{open:?}");
+        };
+        assert_eq!(open(true, true), Vec::<String>::new());
+        begins(&open(true, false), ["that this very statement", "that no certificate"]);
+        assert_eq!(open(false, false).len(), 3);
+    }
 }
