@@ -45,7 +45,8 @@ WHAT IT NAMES
   doubled        one file under two exchanges
   refused        the gateway refused it
   turned-away    requests in our name that were refused before there was an exchange, by code, with how many and from when to when: bad-signature ×16. Of
-                 those that we did not send somebody else knows our certificate, or repeats what we sent (replayed)
+                 those that we did not send somebody else knows our certificate, or repeats what we sent (replayed). They stay in the log, throttled
+                 requests among them, so alone they do not end with 5
   not-relayed    accepted, not in the registry yet
   contradicted   a receipt that the log does not bear out: the log was changed, or cut
   withheld       the exchanges of a partner are numbered 1, 2, 3 …; the list lacks these numbers: something was sealed in our name and is kept from us
@@ -65,7 +66,7 @@ VERDICTS (--format json)
   disproven          something is contradicted or withheld, or a file or the log is not proven (`unproven`, or `why` and `file`)
 
 EXIT CODES
-  0 nothing to name · 1 a file cannot be read · 3 refused · 4 not reached · 5 something is named · 6 a receipt or the log is not proven"
+  0 nothing to name, or turned-away alone · 1 a file cannot be read · 3 refused · 4 not reached · 5 something is named · 6 a receipt or the log is not proven"
 )]
 pub struct ReconcileArgs {
     /// The folder with receipts (*.tlog-proof, *.ack) and push states; its subfolders too.

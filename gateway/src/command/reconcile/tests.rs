@@ -388,6 +388,9 @@ fn what_was_refused_without_an_exchange_is_named_by_its_code_with_count_and_time
         receipts: vec![own(1, 1, push("a", "ours"))],
         ..Folder::default()
     };
+    // They stay in the log for good, so alone they are no difference that somebody has to settle.
+    assert_eq!(judged(&folder, &log), (Verdict::Proven, Exit::Done));
+    assert_eq!(judged(&Folder::default(), &log), (Verdict::Proven, Exit::Partial));
     let found = serde_json::to_value(compare(&folder, &log, "ours")).unwrap();
     let at = "1970-01-01T00:00:00.000000Z";
     let expected =

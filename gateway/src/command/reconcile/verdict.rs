@@ -53,7 +53,8 @@ impl Verdict {
     pub(super) fn exit(self, named: &[Named]) -> Exit {
         match self {
             Self::QuorumMissing | Self::OlderThanKnown | Self::Disproven => Exit::NotProven,
-            Self::Proven | Self::ProvenInPart if named.is_empty() => Exit::Done,
+            // What was refused before there was an exchange stays in the log for good, and nothing that is done about it takes it away.
+            Self::Proven | Self::ProvenInPart if named.iter().all(|one| one.what == What::TurnedAway) => Exit::Done,
             Self::Proven | Self::ProvenInPart => Exit::Partial,
         }
     }
