@@ -53,6 +53,7 @@ WHAT IT NAMES
   older-than-known
                  a receipt was proved under more entries than the log given has: it is an older copy, or its end was cut off. Get a newer copy and compare
                  again; if the newest there is lacks the receipt too, the log was cut, and the receipt proves it
+  another-log    a receipt is of another log than the one given, such as of the one that follows a closed volume: give that log
 
 Each entry of the list of `--server` is proved by itself, and the numbers show that none was left out up to the last one. That one is relayed is the
 gateway's word: its leaf says what became of the rows, which no partner is told; an auditor may show it. What is newer than that shows with the
@@ -183,7 +184,7 @@ fn show((folder, log): (&Folder, &Log), (verdict, partner): (Verdict, &str), nam
             or_dash(one.exchange.as_ref()),
             one.index.map_or_else(|| "-".into(), |index| index.to_string()),
             one.numbers.map_or_else(
-                || or_dash(one.code.as_ref()),
+                || or_dash(one.code.as_ref().or(one.log.as_ref())),
                 |(first, last)| format!("{first}..{last}"),
             ),
             or_dash(one.file.as_ref()),
@@ -210,6 +211,11 @@ fn show((folder, log): (&Folder, &Log), (verdict, partner): (Verdict, &str), nam
             "not proved: that {} entries stand in the history that everybody is shown: the witnesses have not signed them yet",
             log.unwitnessed
         ));
+    }
+    for one in named {
+        if let (Some(file), Some(log)) = (&one.file, &one.log) {
+            output.note(format!("`{file}`: the receipt is of `{log}`; give that log"));
+        }
     }
     if older {
         output.note(format!(

@@ -29,6 +29,7 @@ mod record;
 mod sentence;
 mod volumes;
 
+pub(super) use journal::is_of_another;
 pub use journal::{ReadLog, read_log};
 
 /// Longest receipt that is read, bytes: a leaf, 64 hashes and a note, each of the greatest length.

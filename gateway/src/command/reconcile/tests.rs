@@ -71,6 +71,7 @@ fn own(index: u64, hash: u8, leaf: Leaf) -> Own {
         hash: [hash; 32],
         leaf,
         size: index + 1,
+        origin: "log.example".into(),
     }
 }
 
@@ -86,6 +87,7 @@ fn log(leaves: Vec<(u64, u8, Leaf)>, size: u64) -> Log {
         refusals: Refusals::default(),
         whole: true,
         unwitnessed: 0,
+        report: None,
     }
 }
 
@@ -483,6 +485,22 @@ async fn a_journal_is_compared_as_it_was_proved_and_nothing_is_left_beside_it() 
     let log = of_journal(&proved.database, &proved.trust, "ours", &Output::default());
     let log = log.unwrap().unwrap();
     assert!(log.size >= proved.checkpoint.size && log.whole);
+    // A receipt that is behind its end is of more of it, or of another log, of which it says nothing.
+    let behind = |origin: &str| Folder {
+        receipts: vec![Own {
+            origin: origin.into(),
+            ..own(9_000, 1, push("a", "ours"))
+        }],
+        ..Folder::default()
+    };
+    let older = (Verdict::OlderThanKnown, Exit::NotProven);
+    assert_eq!(judged(&behind("log.example"), &log), older);
+    let another = (Verdict::ProvenInPart, Exit::Partial);
+    assert_eq!(judged(&behind("log.example/2"), &log), another);
+    assert_eq!(
+        compare(&behind("log.example/2"), &log, "ours")[0].log.as_deref(),
+        Some("log.example/2")
+    );
     for end in ["-wal", "-shm"] {
         let beside = format!("{}{end}", proved.database.display());
         assert!(!std::path::Path::new(&beside).exists(), "{beside}");
