@@ -112,13 +112,22 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(verdict.exit(&named))
 }
 
+/// A line of the verdict. A program that reads the rows finds nothing but rows.
+fn tell(output: &Output, line: String) {
+    if output.is_aligned() {
+        output.line(line);
+    } else {
+        output.note(line);
+    }
+}
+
 fn not_proven(Unproven { verdict, why }: &Unproven, log: Option<&Path>, output: &Output) -> Exit {
     if output.is_json() {
         let file = log.map(|log| log.display().to_string());
         let document = serde_json::json!({ "verdict": verdict, "why": why, "file": file });
         output.json("shuguan.reconcile.v1", &document);
     } else {
-        output.line(format!("无效  the log is not proven: {why}"));
+        tell(output, format!("无效  the log is not proven: {why}"));
     }
     Exit::NotProven
 }
@@ -166,15 +175,9 @@ fn show((folder, log): (&Folder, &Log), (verdict, partner): (Verdict, &str), nam
         output.json("shuguan.reconcile.v1", &document);
         return;
     }
-    // A program that reads the rows finds nothing but rows.
-    let headline = verdict.headline(&sentence);
-    if output.is_aligned() {
-        output.line(headline);
-    } else {
-        output.note(headline);
-    }
+    tell(output, verdict.headline(&sentence));
     for (file, why) in &folder.unproven {
-        output.line(format!("无效  {file}: {why}"));
+        tell(output, format!("无效  {file}: {why}"));
     }
     let or_dash = |text: Option<&String>| text.cloned().unwrap_or_else(|| "-".into());
     let rows = named.iter().map(|one| {
