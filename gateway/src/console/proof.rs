@@ -11,6 +11,7 @@ use shuguan_ledger::trust::{Quorum, Trust, Witnessed};
 use uuid::Uuid;
 
 use crate::chain::Chain;
+use crate::command::verify::clock_shows;
 use crate::exchange::Stations;
 pub(super) use crate::hex::hex;
 use crate::journal::{Journal, LeafRow};
@@ -67,7 +68,7 @@ pub(super) struct Seen {
 pub(super) struct Cosigner {
     /// Its name.
     pub name: String,
-    /// When, by its own clock.
+    /// When, by its own clock; empty: a time that no clock shows.
     pub at: String,
 }
 
@@ -133,10 +134,10 @@ pub(super) fn held(receipt: &str, trust: &Trust, index: u64) -> Result<(u64, Wit
 }
 
 fn cosigner(name: &str, time_s: u64) -> Cosigner {
-    let at_us = i64::try_from(time_s).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    let at_us = clock_shows(time_s).map(|time_s| time_s * 1_000_000);
     Cosigner {
         name: name.to_owned(),
-        at: time::format(at_us),
+        at: at_us.map(time::format).unwrap_or_default(),
     }
 }
 
@@ -204,7 +205,7 @@ pub(super) async fn prove(journal: &Journal, row: &LeafRow) -> Proof {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cosigner, Proof, Seen, sentence};
+    use super::{Cosigner, Proof, Seen, cosigner, sentence};
 
     fn proved() -> Proof {
         Proof {
@@ -212,6 +213,14 @@ mod tests {
             index: 7,
             size: 9,
             ..Proof::default()
+        }
+    }
+
+    #[test]
+    fn a_time_that_no_clock_shows_is_no_date() {
+        assert_eq!(cosigner("w", 1).at, "1970-01-01T00:00:01.000000Z");
+        for time_s in [0, 253_402_300_800, 1 << 63, u64::MAX] {
+            assert_eq!(cosigner("w", time_s).at, "", "{time_s}");
         }
     }
 
