@@ -82,6 +82,11 @@ fn each_difference_between_receipts_and_log_is_named() {
         );
         let (code, _, error) = gateway.shuguan(&[&asked[..], &log[..]].concat());
         assert!(code == 2 && error.contains("--partner"), "{error}");
+        // A list of somebody else does not choose that his receipts are compared, of which there are none here.
+        let theirs = ["--server", "-c", "partners/health-ganyu/client.toml"];
+        let (code, named, document) = reconcile(&gateway, &theirs);
+        assert_eq!((code, named), (6, names(&[("contradicted", 3)])), "{document}");
+        assert_eq!(document["partner"], "public-security-city");
 
         // A refused file, a lost receipt, a copy sent again under a key of its own, a file whose answer never came.
         std::fs::write(gateway.path("outbox/bad.csv"), "nothing\n1\n").unwrap();
@@ -146,6 +151,22 @@ fn each_difference_between_receipts_and_log_is_named() {
         text.replace_range(place..place + 1, if text.as_bytes()[place] == b'9' { "8" } else { "9" });
         std::fs::write(&lost, text).unwrap();
         assert_eq!(reconcile(&gateway, &log).0, 6);
+        // Rows for a program stay rows: what a file lacks is said beside them.
+        let rows = [
+            "reconcile",
+            "outbox",
+            "--trust",
+            "trust/trust.txt",
+            "--format",
+            "ndjson",
+        ];
+        let (code, out, error) = gateway.shuguan(&[&rows[..], &log[..]].concat());
+        assert!(
+            code == 6 && error.contains("无效") && error.contains(".tlog-proof: "),
+            "{error}"
+        );
+        let objects = out.lines().all(|line| serde_json::from_str::<Value>(line).is_ok());
+        assert!(objects && !out.is_empty(), "{out}");
     });
 }
 

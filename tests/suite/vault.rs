@@ -326,6 +326,30 @@ fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
         "{said}"
     );
     assert!(said.contains("not proved: that it had come into force"), "{said}");
+    // Who has the authorities of others learns that they do not know the officers, and nothing against the bundle.
+    let foreign = std::fs::read_to_string(Deployment::new().path("trust/trust.txt")).unwrap();
+    let authorities = |text: &str, of: bool| {
+        let lines = text.lines().filter(|line| line.starts_with("ca ") == of);
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let own = authorities(&alone, false);
+    let with = |authorities: &str| {
+        std::fs::write(gateway.path("other.txt"), format!("{own}{authorities}")).unwrap();
+        gateway.shuguan(&[
+            "verify",
+            "policy",
+            "policies",
+            "--receipt",
+            &receipt,
+            "--trust",
+            "other.txt",
+        ])
+    };
+    let (code, said, _) = with(&authorities(&foreign, true));
+    let unknown = "not proved: that officers signed it: no authority of the trust file knows the certificate of";
+    assert!(code == 0 && said.contains(unknown), "{said}");
+    let (code, said, error) = with("ca AAAA\n");
+    assert!(code == 1 && error.contains("other.txt"), "{said}{error}");
     // A document's number is nothing that the bundle allows, so the hash does not tell; the officers' signatures do, and where there are none nothing does.
     let path = gateway.path("policies/agreements/public-security.toml");
     let kept = std::fs::read_to_string(&path).unwrap();

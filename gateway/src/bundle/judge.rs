@@ -189,7 +189,8 @@ pub(crate) fn judge(bundle: Bundle, bench: &Bench<'_>) -> Result<Vouched, Bundle
 /// asked.
 ///
 /// # Errors
-/// The first reason against it: it is not signed, a file was changed since, a signature does not hold, a role is missing.
+/// The first reason against it: it is not signed, a file was changed since, a signature does not hold, a role is missing. [`Refusal::UnknownIssuer`]: each signature
+/// holds, and whose certificate one of them is the authorities do not know.
 pub(crate) fn signed(
     bundle: &Bundle,
     set: &PolicySet,
@@ -203,9 +204,35 @@ pub(crate) fn signed(
         table: None,
         now_s: i64::MAX,
     };
+    stranger(&envelope, signers)?;
     // Judged as one that was accepted: by the certificates of the day on which it was signed.
     let signers = self::signers(&envelope, set, &bench, true)?;
     Ok((envelope.statement, signers))
+}
+
+/// Whether the authorities know each certificate. Where one is of others, nothing tells who signed; that each signature is of this statement, by the certificate that
+/// stands beside it, is told first.
+fn stranger(envelope: &Envelope, signers: &Signers) -> Result<(), BundleRefused> {
+    let unknown = |signature: &&Signature| {
+        let by = &signature.by;
+        signers.good_then(&by.certificates, by.signed_at_s) == Err(Refusal::UnknownIssuer)
+    };
+    let Some(stranger) = envelope.signatures.iter().find(unknown) else {
+        return Ok(());
+    };
+    for signature in &envelope.signatures {
+        let leaf = signature.by.certificates.first();
+        let claim = leaf.and_then(|leaf| Claim::read(leaf).ok());
+        if !claim.is_some_and(|claim| holds(signature, &claim, &envelope.statement)) {
+            let detail = format!("the signature of `{}` does not hold", signature.by.spiffe);
+            return Err(BundleRefused::new(Refusal::BundleSigner, detail));
+        }
+    }
+    let detail = format!(
+        "no authority of the trust file knows the certificate of `{}`",
+        stranger.by.spiffe
+    );
+    Err(BundleRefused::new(Refusal::UnknownIssuer, detail))
 }
 
 fn read(bundle: &Bundle) -> Result<Envelope, BundleRefused> {

@@ -14,6 +14,8 @@ mod verdict;
 
 use std::path::{Path, PathBuf};
 
+use shuguan_ledger::trust::Trust;
+
 use self::difference::{Batch, Named, What, compare};
 use self::folder::Folder;
 use self::logged::{Log, Unproven, of_journal, of_server};
@@ -43,13 +45,15 @@ WHAT IT NAMES
   doubled        one file under two exchanges
   refused        the gateway refused it
   turned-away    requests in our name that were refused before there was an exchange, by code, with how many and from when to when: bad-signature ×16. Of
-                 those that we did not send somebody else knows our certificate, or repeats what we sent (replayed)
+                 those that we did not send somebody else knows our certificate, or repeats what we sent (replayed). They stay in the log, throttled
+                 requests among them, so alone they do not end with 5
   not-relayed    accepted, not in the registry yet
   contradicted   a receipt that the log does not bear out: the log was changed, or cut
   withheld       the exchanges of a partner are numbered 1, 2, 3 …; the list lacks these numbers: something was sealed in our name and is kept from us
   older-than-known
                  a receipt was proved under more entries than the log given has: it is an older copy, or its end was cut off. Get a newer copy and compare
                  again; if the newest there is lacks the receipt too, the log was cut, and the receipt proves it
+  another-log    a receipt is of another log than the one given, such as of the one that follows a closed volume: give that log
 
 Each entry of the list of `--server` is proved by itself, and the numbers show that none was left out up to the last one. That one is relayed is the
 gateway's word: its leaf says what became of the rows, which no partner is told; an auditor may show it. What is newer than that shows with the
@@ -63,7 +67,7 @@ VERDICTS (--format json)
   disproven          something is contradicted or withheld, or a file or the log is not proven (`unproven`, or `why` and `file`)
 
 EXIT CODES
-  0 nothing to name · 1 a file cannot be read · 3 refused · 4 not reached · 5 something is named · 6 a receipt or the log is not proven"
+  0 nothing to name, or turned-away alone · 1 a file cannot be read · 3 refused · 4 not reached · 5 something is named · 6 a receipt or the log is not proven"
 )]
 pub struct ReconcileArgs {
     /// The folder with receipts (*.tlog-proof, *.ack) and push states; its subfolders too.
@@ -96,12 +100,7 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
             let log = of_journal(journal, &trust, &partner, output)?;
             log.map(|log| (log, partner))
         }
-        // The gateway lists what the client's certificate names, whosever receipts are here.
-        None => match of_server(args, &trust, args.partner.as_deref())? {
-            Ok((log, Some(partner))) => Ok((log, partner)),
-            Ok((log, None)) => Ok((log, partner(args, &folder)?)),
-            Err(why) => Err(why),
-        },
+        None => asked(args, &folder, &trust)?,
     };
     let (log, partner) = match found {
         Ok(found) => found,
@@ -113,15 +112,35 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(verdict.exit(&named))
 }
 
+/// A line of the verdict. A program that reads the rows finds nothing but rows.
+fn tell(output: &Output, line: String) {
+    if output.is_aligned() {
+        output.line(line);
+    } else {
+        output.note(line);
+    }
+}
+
 fn not_proven(Unproven { verdict, why }: &Unproven, log: Option<&Path>, output: &Output) -> Exit {
     if output.is_json() {
         let file = log.map(|log| log.display().to_string());
         let document = serde_json::json!({ "verdict": verdict, "why": why, "file": file });
         output.json("shuguan.reconcile.v1", &document);
     } else {
-        output.line(format!("无效  the log is not proven: {why}"));
+        tell(output, format!("无效  the log is not proven: {why}"));
     }
     Exit::NotProven
+}
+
+/// The gateway's list and whose it is. Whoever is compared does not choose with whom: only where there is no receipt does the list say it.
+fn asked(args: &ReconcileArgs, folder: &Folder, trust: &Trust) -> Result<Result<(Log, String), Unproven>, Failure> {
+    let is_said = args.partner.is_some() || !folder.receipts.is_empty();
+    let stated = is_said.then(|| partner(args, folder)).transpose()?;
+    Ok(match of_server(args, trust, stated.as_deref())? {
+        Ok((log, Some(partner))) => Ok((log, partner)),
+        Ok((log, None)) => Ok((log, partner(args, folder)?)),
+        Err(why) => Err(why),
+    })
 }
 
 /// Whose exchanges: as stated, or as the receipts say.
@@ -156,15 +175,9 @@ fn show((folder, log): (&Folder, &Log), (verdict, partner): (Verdict, &str), nam
         output.json("shuguan.reconcile.v1", &document);
         return;
     }
-    // A program that reads the rows finds nothing but rows.
-    let headline = verdict.headline(&sentence);
-    if output.is_aligned() {
-        output.line(headline);
-    } else {
-        output.note(headline);
-    }
+    tell(output, verdict.headline(&sentence));
     for (file, why) in &folder.unproven {
-        output.line(format!("无效  {file}: {why}"));
+        tell(output, format!("无效  {file}: {why}"));
     }
     let or_dash = |text: Option<&String>| text.cloned().unwrap_or_else(|| "-".into());
     let rows = named.iter().map(|one| {
@@ -174,7 +187,7 @@ fn show((folder, log): (&Folder, &Log), (verdict, partner): (Verdict, &str), nam
             or_dash(one.exchange.as_ref()),
             one.index.map_or_else(|| "-".into(), |index| index.to_string()),
             one.numbers.map_or_else(
-                || or_dash(one.code.as_ref()),
+                || or_dash(one.code.as_ref().or(one.log.as_ref())),
                 |(first, last)| format!("{first}..{last}"),
             ),
             or_dash(one.file.as_ref()),
@@ -201,6 +214,11 @@ fn show((folder, log): (&Folder, &Log), (verdict, partner): (Verdict, &str), nam
             "not proved: that {} entries stand in the history that everybody is shown: the witnesses have not signed them yet",
             log.unwitnessed
         ));
+    }
+    for one in named {
+        if let (Some(file), Some(log)) = (&one.file, &one.log) {
+            output.note(format!("`{file}`: the receipt is of `{log}`; give that log"));
+        }
     }
     if older {
         output.note(format!(

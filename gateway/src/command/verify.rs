@@ -29,6 +29,7 @@ mod record;
 mod sentence;
 mod volumes;
 
+pub(super) use journal::is_of_another;
 pub use journal::{ReadLog, read_log};
 
 /// Longest receipt that is read, bytes: a leaf, 64 hashes and a note, each of the greatest length.
@@ -309,11 +310,17 @@ fn seen_by(witnessed: &Witnessed, trust: &Trust) -> String {
 /// The last second of the year 9999, since 1970: what a date can say.
 const LAST_S: u64 = 253_402_300_799;
 
+/// Seconds since 1970, where a clock shows them.
+pub(crate) fn clock_shows(time_s: u64) -> Option<i64> {
+    let shown = (1..=LAST_S).contains(&time_s);
+    i64::try_from(time_s).ok().filter(|_| shown)
+}
+
 /// When a witness says that it signed. What no clock shows is not told as a time.
 fn witness_time(time_s: u64) -> String {
-    match i64::try_from(time_s) {
-        Ok(1..) if time_s <= LAST_S => format!("at {}", time::format(i64::try_from(time_s).unwrap_or(0) * 1_000_000)),
-        _ => format!("(the time that it states, {time_s} s since 1970, is none that a clock shows)"),
+    match clock_shows(time_s) {
+        Some(time_s) => format!("at {}", time::format(time_s * 1_000_000)),
+        None => format!("(the time that it states, {time_s} s since 1970, is none that a clock shows)"),
     }
 }
 

@@ -7,9 +7,11 @@
 use serde::Serialize;
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::time;
-use shuguan_ledger::trust::{Quorum, Witnessed};
+use shuguan_ledger::trust::{Quorum, Trust, Witnessed};
 use uuid::Uuid;
 
+use crate::chain::Chain;
+use crate::command::verify::clock_shows;
 use crate::exchange::Stations;
 pub(super) use crate::hex::hex;
 use crate::journal::{Journal, LeafRow};
@@ -56,6 +58,9 @@ pub(super) struct Seen {
     pub size: Option<u64>,
     /// Who signed it.
     pub by: Vec<Cosigner>,
+    /// Why what witnesses signed does not hold, or cannot be looked at: that is another thing than that they have not signed yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 /// A witness that signed.
@@ -63,7 +68,7 @@ pub(super) struct Seen {
 pub(super) struct Cosigner {
     /// Its name.
     pub name: String,
-    /// When, by its own clock.
+    /// When, by its own clock; empty: a time that no clock shows.
     pub at: String,
 }
 
@@ -87,31 +92,52 @@ async fn seen(stations: &Stations, exchange: Uuid, index: u64) -> Seen {
         ..Seen::default()
     };
     match cosigned(stations, exchange, index).await {
-        Some((size, witnessed)) => Seen {
+        Ok(Some((size, witnessed))) => Seen {
             met: witnessed.quorum == Quorum::Met,
             size: Some(size),
             by: witnessed.by.iter().map(|by| cosigner(&by.name, by.time_s)).collect(),
             ..nobody
         },
-        None => nobody,
+        Ok(None) => nobody,
+        Err(fault) => {
+            tracing::error!(leaf.index = index, cause = %fault, "what witnesses signed over a leaf does not verify");
+            Seen {
+                fault: Some(fault),
+                ..nobody
+            }
+        }
     }
 }
 
-async fn cosigned(stations: &Stations, exchange: Uuid, index: u64) -> Option<(u64, Witnessed)> {
-    let newest = stations.witnessing.newest()?;
-    let receipt = stations.journal.cosigned_receipt(exchange, &newest).await.ok()??;
-    let trust = stations.witnessing.trust_beside(&stations.journal.trust()).ok()?;
-    let proven = Receipt::parse(&receipt)
-        .and_then(|receipt| receipt.verify(&trust))
-        .ok()?;
-    (proven.index == index).then_some((proven.checkpoint.size, proven.witnessed))
+/// What witnesses signed over the leaf; none: nothing yet. The error: it is there, and does not hold.
+async fn cosigned(stations: &Stations, exchange: Uuid, index: u64) -> Result<Option<(u64, Witnessed)>, String> {
+    let Some(newest) = stations.witnessing.newest() else {
+        return Ok(None);
+    };
+    let receipt = stations.journal.cosigned_receipt(exchange, &newest).await;
+    let Some(receipt) = receipt.map_err(|fault| Chain(&fault).to_string())? else {
+        return Ok(None);
+    };
+    let trust = stations.witnessing.trust_beside(&stations.journal.trust());
+    let trust = trust.map_err(|fault| Chain(&fault).to_string())?;
+    held(&receipt, &trust, index).map(Some)
+}
+
+/// What a receipt under a cosigned checkpoint proves of the leaf at this index.
+pub(super) fn held(receipt: &str, trust: &Trust, index: u64) -> Result<(u64, Witnessed), String> {
+    let proven = Receipt::parse(receipt).and_then(|receipt| receipt.verify(trust));
+    let proven = proven.map_err(|fault| Chain(&fault).to_string())?;
+    if proven.index != index {
+        return Err("another leaf stands at this index".into());
+    }
+    Ok((proven.checkpoint.size, proven.witnessed))
 }
 
 fn cosigner(name: &str, time_s: u64) -> Cosigner {
-    let at_us = i64::try_from(time_s).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    let at_us = clock_shows(time_s).map(|time_s| time_s * 1_000_000);
     Cosigner {
         name: name.to_owned(),
-        at: time::format(at_us),
+        at: at_us.map(time::format).unwrap_or_default(),
     }
 }
 
@@ -125,13 +151,15 @@ fn sentence(proof: &Proof, seen: &Seen) -> String {
     } else {
         format!("entry {} is not proved", proof.index)
     };
-    let witnesses = match (seen.of, seen.size) {
-        (0, _) => "this gateway has no witness: the log says so alone".to_owned(),
-        (of, None) => format!(
-            "none of its {of} witnesses has signed a checkpoint over it, {} are asked for: until then the log says so alone",
+    let witnesses = match (seen.of, seen.size, &seen.fault) {
+        (_, _, Some(fault)) => format!("what its witnesses signed over it does not hold: {fault}"),
+        (0, ..) => "this gateway has no witness: the log says so alone".to_owned(),
+        // Some may have signed: only what a quorum signed is kept.
+        (of, None, None) => format!(
+            "no quorum of its {of} witnesses has signed a checkpoint over it, {} are asked for: until then the log says so alone",
             seen.quorum
         ),
-        (of, Some(size)) => format!(
+        (of, Some(size), None) => format!(
             "{} of its {of} witnesses signed a checkpoint of {size} entries over it, {} are asked for",
             seen.by.len(),
             seen.quorum
@@ -177,7 +205,7 @@ pub(super) async fn prove(journal: &Journal, row: &LeafRow) -> Proof {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cosigner, Proof, Seen, sentence};
+    use super::{Cosigner, Proof, Seen, cosigner, sentence};
 
     fn proved() -> Proof {
         Proof {
@@ -189,13 +217,21 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_no_clock_shows_is_no_date() {
+        assert_eq!(cosigner("w", 1).at, "1970-01-01T00:00:01.000000Z");
+        for time_s in [0, 253_402_300_800, 1 << 63, u64::MAX] {
+            assert_eq!(cosigner("w", time_s).at, "", "{time_s}");
+        }
+    }
+
+    #[test]
     fn a_proof_that_holds_says_beside_it_that_no_witness_signed() {
         let log = "entry 7 stands under the newest checkpoint of 9 entries, which the log signed; ";
         let mut seen = Seen::default();
         let alone = "this gateway has no witness: the log says so alone";
         assert_eq!(sentence(&proved(), &seen), format!("{log}{alone}"));
         (seen.of, seen.quorum) = (3, 2);
-        let waits = "none of its 3 witnesses has signed a checkpoint over it, 2 are asked for: until then the log says so alone";
+        let waits = "no quorum of its 3 witnesses has signed a checkpoint over it, 2 are asked for: until then the log says so alone";
         assert_eq!(sentence(&proved(), &seen), format!("{log}{waits}"));
         let by = |name: &str| Cosigner {
             name: name.into(),
@@ -204,6 +240,12 @@ mod tests {
         (seen.size, seen.by) = (Some(8), vec![by("w1"), by("w2")]);
         let saw = "2 of its 3 witnesses signed a checkpoint of 8 entries over it, 2 are asked for";
         assert_eq!(sentence(&proved(), &seen), format!("{log}{saw}"));
+        let faulty = Seen {
+            fault: Some("the root is another".into()),
+            ..Seen::default()
+        };
+        let fault = "what its witnesses signed over it does not hold: the root is another";
+        assert_eq!(sentence(&proved(), &faulty), format!("{log}{fault}"));
         let broken = Proof {
             valid: false,
             ..proved()

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
+use super::proof::held;
 use super::shell::CONTENT_SECURITY_POLICY;
 use super::{Console, router};
 use crate::api::Api;
@@ -311,7 +312,17 @@ async fn an_exchange_is_shown_with_a_proof_made_anew() {
         "{said}"
     );
     assert_eq!(shown["proof"]["witnesses"]["met"], false, "{shown}");
-    assert!(shown["receipt"].as_str().unwrap().starts_with("c2sp.org/tlog-proof@v1"));
+    let (receipt, index) = (
+        shown["receipt"].as_str().unwrap(),
+        shown["proof"]["index"].as_u64().unwrap(),
+    );
+    assert!(receipt.starts_with("c2sp.org/tlog-proof@v1"));
+    // What witnesses signed is held against the leaf: what does not fit is a fault, and no signature that is still to come.
+    let trust = office.stations().journal.trust();
+    assert!(held(receipt, &trust, index).is_ok());
+    let another = held(receipt, &trust, index + 1).map(|(size, _)| size);
+    assert_eq!(another, Err("another leaf stands at this index".to_owned()));
+    assert!(held(&receipt.replace("index ", "index 9"), &trust, index).is_err());
     let unknown = json!({ "case": "1", "why": "court", "exchange": uuid::Uuid::nil() });
     let asked = office.leaves("officer-query").await;
     let answer = office.ask("security-qian", "/console/api/show", &unknown).await;

@@ -441,7 +441,11 @@ fn who_has_the_authorities_alone_sees_which_officers_signed_these_very_files() {
     let envelope = enveloped(statement(1), &[&sun, &qian]);
     let names = ["policy-officer", "security-officer"].map(str::to_owned);
     assert_eq!(office.signed(&with(&envelope)), Ok(names.to_vec()));
-    assert_eq!(stranger.signed(&with(&envelope)), Err(Refusal::BundleSigner));
+    assert_eq!(stranger.signed(&with(&envelope)), Err(Refusal::UnknownIssuer));
+    // What does not hold is told also where nobody knows whose it is.
+    let mut other = enveloped(statement(2), &[&sun, &qian]);
+    other.statement = statement(1);
+    assert_eq!(stranger.signed(&with(&other)), Err(Refusal::BundleSigner));
     let alone = enveloped(statement(1), &[&sun]);
     assert_eq!(office.signed(&with(&alone)), Err(Refusal::BundleQuorum));
     let unsigned = Bundle::of(texts(), None).unwrap();

@@ -20,6 +20,7 @@ pub(super) enum What {
     Contradicted,
     Withheld,
     OlderThanKnown,
+    AnotherLog,
     MissingHere,
     Unanswered,
     Doubled,
@@ -35,6 +36,7 @@ impl What {
             Self::Contradicted => "与日志矛盾",
             Self::Withheld => "清单缺号",
             Self::OlderThanKnown => "日志早于回执",
+            Self::AnotherLog => "属另一日志",
             Self::MissingHere => "本地缺回执",
             Self::Unanswered => "无应答",
             Self::Doubled => "重复报送",
@@ -50,6 +52,7 @@ impl What {
             Self::Contradicted => "contradicted",
             Self::Withheld => "withheld",
             Self::OlderThanKnown => "older-than-known",
+            Self::AnotherLog => "another-log",
             Self::MissingHere => "missing-here",
             Self::Unanswered => "unanswered",
             Self::Doubled => "doubled",
@@ -73,6 +76,9 @@ pub(super) struct Named {
     pub(super) file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) code: Option<String>,
+    /// The log that a receipt is of, where another was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) log: Option<String>,
     /// Numbers of our exchanges, first and last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) numbers: Option<(u64, u64)>,
@@ -103,6 +109,7 @@ impl Named {
             index: None,
             file: None,
             code: None,
+            log: None,
             numbers: None,
             batch: None,
             tally: None,
@@ -156,7 +163,9 @@ pub(super) fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
         // An older copy of the log ends before the receipt; so does one whose end was cut off, and nothing in it tells the two apart.
         let ends_before = log.whole && own.index >= log.size;
         if !same {
-            let what = if ends_before {
+            let what = if log.is_another(own) {
+                What::AnotherLog
+            } else if ends_before {
                 What::OlderThanKnown
             } else {
                 What::Contradicted
@@ -222,7 +231,10 @@ pub(super) fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
 /// The receipt that was proved under the most entries, when the log itself has fewer: what stands in those it does not say.
 fn newest_beyond(folder: &Folder, log: &Log, partner: &str) -> Option<Named> {
     let ours = |own: &&Own| own.leaf.event.partner() == Some(partner);
-    let newest = folder.receipts.iter().filter(ours).max_by_key(|own| own.size)?;
+    // Another log may well have more: only what this one says is compared with it.
+    let of_this = |own: &&Own| !log.is_another(own);
+    let newest = folder.receipts.iter().filter(ours).filter(of_this);
+    let newest = newest.max_by_key(|own| own.size)?;
     (log.whole && newest.size > log.size).then(|| of_receipt(What::OlderThanKnown, newest))
 }
 
@@ -231,6 +243,7 @@ pub(super) fn of_receipt(what: What, own: &Own) -> Named {
         exchange: own.leaf.event.exchange().map(str::to_owned),
         index: Some(own.index),
         file: Some(own.file.clone()),
+        log: (what == What::AnotherLog).then(|| own.origin.clone()),
         ..Named::only(what)
     }
 }

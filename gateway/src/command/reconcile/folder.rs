@@ -25,6 +25,8 @@ pub(super) struct Own {
     pub(super) leaf: Leaf,
     /// Entries of the log under the checkpoint that it was proved by: so many there were.
     pub(super) size: u64,
+    /// Which log that is.
+    pub(super) origin: String,
 }
 
 /// What the folder holds.
@@ -82,6 +84,7 @@ impl Folder {
                 hash: proven.leaf_hash,
                 leaf: proven.leaf,
                 size: proven.checkpoint.size,
+                origin: proven.checkpoint.origin,
             }),
             Err(why) => self.unproven.push((file, why)),
         }

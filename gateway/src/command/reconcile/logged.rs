@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
+use shuguan_ledger::audit::LogReport;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::exported::{self, Entry, ExportFault, ExportVerifier};
 use shuguan_ledger::leaf::{Event, Leaf};
@@ -17,6 +18,7 @@ use shuguan_ledger::trust::{Quorum, Trust};
 use tokio::runtime::Runtime;
 
 use super::ReconcileArgs;
+use super::folder::Own;
 use super::numbers::Numbers;
 use super::refusals::Refusals;
 use crate::chain::Chain;
@@ -24,7 +26,7 @@ use crate::client::{Client, ClientSettings, Listener};
 use crate::command::config;
 use crate::command::exit::Failure;
 use crate::command::output::Output;
-use crate::command::verify::{ReadLog, read_log};
+use crate::command::verify::{ReadLog, is_of_another, read_log};
 use crate::journal::Resting;
 
 /// What is said of a log that no quorum saw.
@@ -99,9 +101,17 @@ pub(super) struct Log {
     pub(super) whole: bool,
     /// Entries that the log alone vouches for, when the trust file asks for witnesses: of the whole log, or of those that the gateway listed.
     pub(super) unwitnessed: u64,
+    /// What was proved of a whole log: which one it is, and which are before it.
+    pub(super) report: Option<LogReport>,
 }
 
 impl Log {
+    /// Whether a receipt is of another log, and says nothing of this one.
+    pub(super) fn is_another(&self, own: &Own) -> bool {
+        let report = self.report.as_ref();
+        report.is_some_and(|report| is_of_another(report, &own.origin, own.size))
+    }
+
     /// Whether nothing can have been left out up to its last entry of the partner.
     pub(super) fn is_complete(&self) -> bool {
         self.whole || self.numbers.are_whole()
@@ -123,7 +133,12 @@ pub(super) fn of_journal(
         Ok(report) => {
             let log = reread(journal, &report.checkpoint, partner)?;
             let unwitnessed = report.unwitnessed().unwrap_or(0);
-            Ok(Ok(Log { unwitnessed, ..log }))
+            let report = Some(report);
+            Ok(Ok(Log {
+                unwitnessed,
+                report,
+                ..log
+            }))
         }
         Err(ReadLog::Fault(fault)) => Ok(Err(Unproven::disproven(fault.to_string()))),
         Err(ReadLog::Unreadable(error)) => Err(unreadable(journal).because(Chain(&error))),
@@ -177,6 +192,7 @@ fn of_folder(folder: &Path, trust: &Trust, partner: &str) -> Result<Result<Log, 
     log.size = report.checkpoint.size;
     log.whole = true;
     log.unwitnessed = report.unwitnessed().unwrap_or(0);
+    log.report = Some(report);
     Ok(Ok(log))
 }
 
@@ -254,8 +270,8 @@ pub(super) fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: H
     }
 }
 
-/// The gateway's list, each entry proved, and whose it is; asked for again while witnesses have not signed its newest entries. None: it is empty, and nobody stated a
-/// partner.
+/// The gateway's list, each entry proved, and whose it is; asked for again while witnesses have not signed its newest entries. None: it is empty, and neither
+/// a receipt nor anybody stated a partner.
 pub(super) fn of_server(
     args: &ReconcileArgs,
     trust: &Trust,
@@ -312,6 +328,7 @@ impl Log {
             refusals: Refusals::default(),
             whole: false,
             unwitnessed: 0,
+            report: None,
         }
     }
 
@@ -324,7 +341,7 @@ impl Log {
 
     /// Takes an item of the gateway's list: its receipts, then what the gateway says became of it.
     ///
-    /// The list is of whom the client's certificate names: where nobody stated a partner, the first entry says who that is.
+    /// The list is of whom the client's certificate names: where nobody stated a partner, and no receipt does, the first entry says who that is.
     fn item(&mut self, item: &Value, trust: &Trust, partner: &mut Option<String>) -> Result<(), ReceiptError> {
         for member in ["receipt", "settled"] {
             let Some(text) = item.get(member).and_then(Value::as_str) else {

@@ -23,6 +23,7 @@ use super::logged::{Log, Logged, of_journal, reread, take};
 use super::numbers::Numbers;
 use super::refusals::Refusals;
 use super::verdict::Verdict;
+use super::{ReconcileArgs, partner};
 use crate::client::state::{Done, PushState, Stamp, Standing};
 use crate::clock::Clock;
 use crate::command::exit::Exit;
@@ -70,6 +71,7 @@ fn own(index: u64, hash: u8, leaf: Leaf) -> Own {
         hash: [hash; 32],
         leaf,
         size: index + 1,
+        origin: "log.example".into(),
     }
 }
 
@@ -85,6 +87,7 @@ fn log(leaves: Vec<(u64, u8, Leaf)>, size: u64) -> Log {
         refusals: Refusals::default(),
         whole: true,
         unwitnessed: 0,
+        report: None,
     }
 }
 
@@ -186,6 +189,27 @@ fn what_agrees_and_is_settled_is_not_named() {
         ..Folder::default()
     };
     assert_eq!(named(&folder, &log), []);
+}
+
+#[test]
+fn whose_exchanges_are_compared_the_receipts_say_unless_they_are_of_several() {
+    let mut args = ReconcileArgs {
+        dir: PathBuf::new(),
+        trust: PathBuf::new(),
+        log: None,
+        server: true,
+        partner: None,
+        config: PathBuf::new(),
+    };
+    let mut folder = Folder {
+        receipts: vec![own(1, 1, push("a", "ours"))],
+        ..Folder::default()
+    };
+    assert_eq!(partner(&args, &folder).unwrap(), "ours");
+    folder.receipts.push(own(2, 2, push("z", "theirs")));
+    assert_eq!(partner(&args, &folder).unwrap_err().exit, Exit::Usage);
+    args.partner = Some("theirs".into());
+    assert_eq!(partner(&args, &folder).unwrap(), "theirs");
 }
 
 #[test]
@@ -366,6 +390,9 @@ fn what_was_refused_without_an_exchange_is_named_by_its_code_with_count_and_time
         receipts: vec![own(1, 1, push("a", "ours"))],
         ..Folder::default()
     };
+    // They stay in the log for good, so alone they are no difference that somebody has to settle.
+    assert_eq!(judged(&folder, &log), (Verdict::Proven, Exit::Done));
+    assert_eq!(judged(&Folder::default(), &log), (Verdict::Proven, Exit::Partial));
     let found = serde_json::to_value(compare(&folder, &log, "ours")).unwrap();
     let at = "1970-01-01T00:00:00.000000Z";
     let expected =
@@ -458,6 +485,22 @@ async fn a_journal_is_compared_as_it_was_proved_and_nothing_is_left_beside_it() 
     let log = of_journal(&proved.database, &proved.trust, "ours", &Output::default());
     let log = log.unwrap().unwrap();
     assert!(log.size >= proved.checkpoint.size && log.whole);
+    // A receipt that is behind its end is of more of it, or of another log, of which it says nothing.
+    let behind = |origin: &str| Folder {
+        receipts: vec![Own {
+            origin: origin.into(),
+            ..own(9_000, 1, push("a", "ours"))
+        }],
+        ..Folder::default()
+    };
+    let older = (Verdict::OlderThanKnown, Exit::NotProven);
+    assert_eq!(judged(&behind("log.example"), &log), older);
+    let another = (Verdict::ProvenInPart, Exit::Partial);
+    assert_eq!(judged(&behind("log.example/2"), &log), another);
+    assert_eq!(
+        compare(&behind("log.example/2"), &log, "ours")[0].log.as_deref(),
+        Some("log.example/2")
+    );
     for end in ["-wal", "-shm"] {
         let beside = format!("{}{end}", proved.database.display());
         assert!(!std::path::Path::new(&beside).exists(), "{beside}");

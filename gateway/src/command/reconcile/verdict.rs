@@ -32,7 +32,8 @@ impl Verdict {
             return Self::OlderThanKnown;
         }
         // In a list each entry may stand in a history of its own, unless witnesses saw it; of a whole log the newest entries always wait for them.
-        match (log.unwitnessed > 0, log.whole, log.is_complete()) {
+        let complete = log.is_complete() && !has(What::AnotherLog);
+        match (log.unwitnessed > 0, log.whole, complete) {
             (true, false, _) => Self::QuorumMissing,
             (true, true, _) | (false, _, false) => Self::ProvenInPart,
             (false, _, true) => Self::Proven,
@@ -53,7 +54,8 @@ impl Verdict {
     pub(super) fn exit(self, named: &[Named]) -> Exit {
         match self {
             Self::QuorumMissing | Self::OlderThanKnown | Self::Disproven => Exit::NotProven,
-            Self::Proven | Self::ProvenInPart if named.is_empty() => Exit::Done,
+            // What was refused before there was an exchange stays in the log for good, and nothing that is done about it takes it away.
+            Self::Proven | Self::ProvenInPart if named.iter().all(|one| one.what == What::TurnedAway) => Exit::Done,
             Self::Proven | Self::ProvenInPart => Exit::Partial,
         }
     }
@@ -74,7 +76,8 @@ impl Verdict {
         let count = |what| named.iter().filter(|one| one.what == what).count();
         match self {
             Self::Proven | Self::ProvenInPart => format!(
-                "the log of {size} entries bears out the {receipts} receipts of `{partner}`; {} differences are named",
+                "the log of {size} entries bears out the {} receipts of `{partner}`; {} differences are named",
+                receipts.saturating_sub(count(What::AnotherLog)),
                 named.len()
             ),
             Self::QuorumMissing => format!(

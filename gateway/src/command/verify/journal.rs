@@ -26,6 +26,17 @@ pub(super) struct Expected {
     leaves: BTreeMap<u64, Hash>,
     /// By size: the root that each signs, and its note.
     checkpoints: BTreeMap<u64, Vec<(Hash, String)>>,
+    /// By size: the logs that they are of.
+    origins: BTreeMap<u64, Vec<String>>,
+}
+
+/// What was kept signs more entries than the log has.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Beyond {
+    /// So many entries of this log.
+    Older(u64),
+    /// Of the log of this name: of this one that says nothing.
+    Another(String),
 }
 
 impl Expected {
@@ -39,6 +50,8 @@ impl Expected {
     pub(super) fn add_checkpoint(&mut self, checkpoint: &Checkpoint, note: String) {
         let of_size = self.checkpoints.entry(checkpoint.size).or_default();
         of_size.push((checkpoint.root, note));
+        let origins = self.origins.entry(checkpoint.size).or_default();
+        origins.push(checkpoint.origin.clone());
     }
 
     /// Whether receipts say the same of the entry just taken, and of as many entries.
@@ -66,10 +79,25 @@ impl Expected {
         Ok(())
     }
 
-    /// The size of a checkpoint above this one.
-    pub(super) fn beyond(&self, size: u64) -> Option<u64> {
-        self.checkpoints.range(size + 1..).next().map(|(size, _)| *size)
+    /// What signs more entries than the log has: what is of this log comes before what is of another.
+    pub(super) fn beyond(&self, report: &LogReport) -> Option<Beyond> {
+        let beyond = self.origins.range(report.checkpoint.size.saturating_add(1)..);
+        let mut another = None;
+        for (size, origin) in beyond.flat_map(|(size, origins)| origins.iter().map(move |origin| (*size, origin))) {
+            if !is_of_another(report, origin, size) {
+                return Some(Beyond::Older(size));
+            }
+            another = another.or(Some(origin));
+        }
+        another.cloned().map(Beyond::Another)
     }
+}
+
+/// Whether so many entries under that name say nothing of this log: they are of another one, and not of one before it of which this one says what it had.
+pub(in crate::command) fn is_of_another(report: &LogReport, origin: &str, size: u64) -> bool {
+    let before = report.succeeded.iter().find(|one| one.of == origin);
+    let is_silent = before.is_none_or(|one| (report.checkpoint.size..one.size).contains(&size.saturating_sub(1)));
+    report.checkpoint.origin != origin && is_silent
 }
 
 /// Why a log was not read to its end.

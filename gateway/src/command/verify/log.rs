@@ -15,7 +15,7 @@ use super::super::config;
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
 use super::folder::FolderFault;
-use super::journal::{Expected, ReadLog};
+use super::journal::{Beyond, Expected, ReadLog};
 use super::{
     At, RECEIPT_BYTES_MAX, bounded, exit, folder, headline, journal, not_proven, prove, verdict, volumes, witnesses,
     witnesses_json,
@@ -56,8 +56,8 @@ fn journal_or_folder(
     };
     match journal::compare_log(&config::journal_at(journal)?, trust, &expected, output) {
         Ok(mut report) => {
-            if let Some(signed) = expected.beyond(report.checkpoint.size) {
-                return Ok(older_than_known(journal, report.checkpoint.size, signed, output));
+            if let Some(beyond) = expected.beyond(&report) {
+                return behind(journal, &report, beyond, output);
             }
             report.quorum = report.witnessed_within(within_us);
             show_log(&report, trust, kept.receipts.len(), None, output);
@@ -89,8 +89,8 @@ fn exported(
     };
     match folder::read(folder, trust, &expected, output) {
         Ok(mut report) => {
-            if let Some(signed) = expected.beyond(report.log.checkpoint.size) {
-                return Ok(older_than_known(folder, report.log.checkpoint.size, signed, output));
+            if let Some(beyond) = expected.beyond(&report.log) {
+                return behind(folder, &report.log, beyond, output);
             }
             report.log.quorum = report.log.witnessed_within(within_us);
             show_log(
@@ -103,6 +103,22 @@ fn exported(
             Ok(exit(report.log.quorum))
         }
         Err(fault) => folder_fault(fault, folder, output),
+    }
+}
+
+/// What is said when what was kept signs more entries than the log has. Of another log's that is no verdict: also one that follows a closed volume has more.
+fn behind(log: &Path, report: &LogReport, beyond: Beyond, output: &Output) -> Result<Exit, Failure> {
+    match beyond {
+        Beyond::Older(signed) => Ok(older_than_known(log, report.checkpoint.size, signed, output)),
+        Beyond::Another(origin) => Err(
+            Failure::new(Exit::Usage, "what was kept is of another log than the one given")
+                .because(format!(
+                    "the receipt is of `{origin}`, and this is `{}`",
+                    report.checkpoint.origin
+                ))
+                .then(format!("give that log, `{origin}`"))
+                .at(log.display().to_string()),
+        ),
     }
 }
 

@@ -19,6 +19,7 @@ use super::{At, exit, headline, not_proven, prove, seen_by};
 use crate::bundle::{Signer, digest_of, signed};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
+use crate::edge::signers::Signers;
 use crate::edge::tls::signers_of;
 use crate::hex::hex;
 use crate::refusal::Refusal;
@@ -47,6 +48,8 @@ struct Known {
     officers: Result<(Statement, Vec<Signer>), String>,
     /// Whether the entry itself says that the bundle came into force, or was.
     in_force: bool,
+    /// Whether the entry names the very statement that officers signed, and not only what it allows.
+    by_statement: bool,
 }
 
 /// Compares them.
@@ -71,7 +74,8 @@ pub(super) fn run(args: &PolicyArgs, trust: &Trust, output: &Output) -> Result<E
         );
         return Ok(not_proven(output, &why, At::file(&args.bundle)));
     }
-    match known(&proven.leaf.event, plan, (&folder, &set), trust) {
+    let signers = signers(args, trust)?;
+    match known(&proven.leaf.event, plan, (&folder, &set), signers.as_ref()) {
         Ok(known) => {
             show((&proven, trust), bundle, &known, output);
             Ok(exit(proven.witnessed.quorum))
@@ -85,7 +89,7 @@ fn known(
     event: &Event,
     plan: Option<Digest>,
     (bundle, set): (&Bundle, &PolicySet),
-    trust: &Trust,
+    signers: Option<&Signers>,
 ) -> Result<Known, String> {
     if let Some(code) = refused(event) {
         return Err(format!(
@@ -93,7 +97,7 @@ fn known(
         ));
     }
     let decided = plan.map(|plan| decided_by(set, plan)).transpose()?;
-    let officers = officers(bundle, set, trust)?;
+    let officers = officers(bundle, set, signers)?;
     let accepted = match event {
         Event::Policy(event) => event.stm,
         _ => None,
@@ -108,6 +112,7 @@ fn known(
         decided,
         officers,
         in_force: matches!(event, Event::Policy(_)),
+        by_statement: accepted.is_some(),
     })
 }
 
@@ -121,21 +126,35 @@ fn decided_by(set: &PolicySet, plan: Digest) -> Result<String, String> {
     ))
 }
 
+/// By whom officers are known; none: the trust file names nobody.
+fn signers(args: &PolicyArgs, trust: &Trust) -> Result<Option<Signers>, Failure> {
+    let authorities = trust.authorities();
+    let signers = (!authorities.is_empty()).then(|| signers_of(authorities)).transpose();
+    // That the authorities cannot be read says nothing of the bundle.
+    signers.map_err(|why| {
+        let file = args.trust.display().to_string();
+        Failure::local("an authority (`ca`) of the trust file cannot be read")
+            .because(why)
+            .at(file)
+    })
+}
+
 /// What officers signed of it; the inner error: nothing tells. The outer one: what stands in `bundle.sig` does not hold.
 fn officers(
     bundle: &Bundle,
     set: &PolicySet,
-    trust: &Trust,
+    signers: Option<&Signers>,
 ) -> Result<Result<(Statement, Vec<Signer>), String>, String> {
-    if trust.authorities().is_empty() {
+    let Some(signers) = signers else {
         return Ok(Err(
             "the trust file names no authority (`ca`) that would know them".into()
         ));
-    }
-    let signers = signers_of(trust.authorities()).map_err(|why| format!("an authority of the trust file: {why}"))?;
-    match signed(bundle, set, &signers) {
+    };
+    match signed(bundle, set, signers) {
         Ok(signed) => Ok(Ok(signed)),
         Err(refused) if refused.refusal == Refusal::BundleUnsigned => Ok(Err(refused.detail)),
+        // The trust file may be of others than the officers are.
+        Err(refused) if refused.refusal == Refusal::UnknownIssuer => Ok(Err(refused.detail)),
         Err(refused) => Err(format!("what its officers signed is not this: {}", refused.detail)),
     }
 }
@@ -154,12 +173,13 @@ fn not_proved(known: &Known) -> Vec<String> {
         open.push(
             "that it had come into force, beyond that the gateway names it here: the receipt of the `policy` entry that loaded it shows that".into(),
         );
-        if known.officers.is_ok() {
-            open.push(
+    }
+    if known.officers.is_ok() && !known.by_statement {
+        open.push("that this very statement is the one that was loaded: the entry names what the bundle allows, which may be signed again".into());
+        open.push(
                 "that no certificate of theirs was revoked when they signed: the gateway asks that before it loads a bundle"
                     .into(),
             );
-        }
     }
     open
 }
@@ -238,4 +258,38 @@ fn compiled(folder: &Path) -> Result<(Bundle, PolicySet), Failure> {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         Failure::local(format!("the bundle cannot be read\n{}", lines.join("\n"))).at(folder.display().to_string())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use shuguan_policies::envelope::Statement;
+
+    use super::{Known, not_proved};
+
+    fn open(in_force: bool, by_statement: bool) -> Vec<String> {
+        let statement = Statement {
+            serial: 1,
+            bundle: [0; 32],
+            files: [0; 32],
+            replaces: None,
+            goes_back_from: None,
+        };
+        not_proved(&Known {
+            decided: None,
+            officers: Ok((statement, Vec::new())),
+            in_force,
+            by_statement,
+        })
+    }
+
+    #[test]
+    fn an_entry_that_does_not_name_the_statement_leaves_open_which_was_loaded_and_that_nobody_was_revoked() {
+        let begins = |open: &[String], with: [&str; 2]| {
+            let all = open.iter().zip(with).all(|(open, with)| open.starts_with(with));
+            assert!(all && open.len() == 2, "{open:?}");
+        };
+        assert_eq!(open(true, true), Vec::<String>::new());
+        begins(&open(true, false), ["that this very statement", "that no certificate"]);
+        assert_eq!(open(false, false).len(), 3);
+    }
 }

@@ -335,7 +335,17 @@ fn a_journal_that_was_rolled_back_as_a_whole_is_older_than_a_newer_receipt_knows
     );
     let (receipt, mut expected) = (Receipt::parse(&text).unwrap(), journal::Expected::default());
     expected.add(&receipt.verify(&trust).unwrap(), receipt.checkpoint);
-    assert_eq!((expected.beyond(100), expected.beyond(SIZE)), (Some(SIZE), None));
+    let place = room.path("journal.db");
+    let mut report = journal::read_log(&place.as_path().into(), &trust, &Output::default()).unwrap();
+    assert_eq!(
+        (report.checkpoint.size, expected.beyond(&report)),
+        (100, Some(journal::Beyond::Older(SIZE)))
+    );
+    // Under another name it is of another log, unless this one says that the log of that name had fewer.
+    let origin = std::mem::replace(&mut report.checkpoint.origin, "another.example".into());
+    assert_eq!(expected.beyond(&report), Some(journal::Beyond::Another(origin)));
+    report.checkpoint.size = SIZE;
+    assert_eq!(expected.beyond(&report), None);
     assert_eq!(room.compared("r.tlog-proof"), Exit::NotProven);
 }
 
