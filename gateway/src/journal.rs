@@ -246,12 +246,17 @@ impl Journal {
         store::roles(place)
     }
 
-    /// A witness showed before the start that this journal lacks what one of our keys signed: the head file states it, so that no later start forgets it.
+    /// A witness showed before the start that this journal lacks what one of our keys signed: the head file states it, so that no later start forgets it. One
+    /// that refuses this journal already stays: it may know of more.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the journal cannot be read or the file not be written.
     pub fn lacks(settings: &JournalSettings, note: &str) -> Result<(), JournalFault> {
-        Head::at(&settings.head).state(note)
+        let (head, reader) = (Head::at(&settings.head), Reader::open(&settings.place)?);
+        match head.check(&reader, &own_trust(settings)?, settings) {
+            Ok(_) => head.state(note),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Whether there may be a journal to open.
