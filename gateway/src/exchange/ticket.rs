@@ -24,6 +24,9 @@ use crate::signature::profile;
 /// Tickets to one source within 24 hours.
 pub const A_DAY_MAX: usize = 100;
 
+/// What is said of a field when neither the exchange's record nor its plan is there.
+const UNKNOWN: &str = "what the exchange released is not known any more";
+
 /// What an operator wants checked.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,8 +81,7 @@ fn fits(push: &PushEvent, order: &Order) -> Result<(), Stop> {
     // Of a snapshot the rejected rows are named in the registry's count as well.
     let named = push.rej * u64::from(push.mode.as_deref() == Some("snapshot"));
     if order.row == 0 || order.row > push.ok.saturating_add(named) {
-        let detail = "`row` counts the accepted rows of the exchange, from 1";
-        return Err(Refused::new(Refusal::BadRequest).detail(detail).into());
+        return Err(bad("`row` counts the accepted rows of the exchange, from 1"));
     }
     Ok(())
 }
@@ -92,16 +94,20 @@ async fn is_released(stations: &Stations, push: &PushEvent, order: &Order) -> Re
     let released = if let Some(opening) = opening {
         opening.columns.iter().any(|column| column.name == order.field)
     } else {
-        let kept = past::plan_of(stations, push.plan.0).await;
+        let kept = past::reported(stations, push.plan.0).await;
         let kept = kept.map_err(Fault::from_error("read a past plan"))?;
-        let mut columns = kept.known().into_iter().flat_map(|known| &known.plan.columns);
-        columns.any(|column| column.name == order.field)
+        // Of a plan that nobody knows any more nothing says that it withheld the field either.
+        let known = kept.known().ok_or_else(|| bad(UNKNOWN))?;
+        known.plan.columns.iter().any(|column| column.name == order.field)
     };
     if released {
         return Ok(());
     }
-    let detail = "`field` is none that the exchange released";
-    Err(Refused::new(Refusal::BadRequest).detail(detail).into())
+    Err(bad("`field` is none that the exchange released"))
+}
+
+fn bad(detail: &'static str) -> Stop {
+    Refused::new(Refusal::BadRequest).detail(detail).into()
 }
 
 #[derive(Debug, Deserialize)]
