@@ -197,5 +197,15 @@ fn what_a_source_is_told_and_may_be_asked_goes_by_the_grant_that_its_batch_was_s
         assert_eq!(tickets.len(), 1);
         assert_eq!(tickets[0]["fld"], "hukou_address");
         assert_eq!(running.stop(), Some(0));
+
+        // Where nobody kept the plan either, that is said, and not that the field was withheld.
+        let journal = Connection::open(gateway.journal()).unwrap();
+        assert!(journal.execute("DELETE FROM past_plan", []).unwrap() > 0);
+        drop(journal);
+        let running = gateway.serve();
+        let open = ["tickets", "open", exchange, "1", "--field", "phone"];
+        let (code, _, error) = gateway.shuguan(&[&open[..], &["-c", "officers/operator-li.toml"]].concat());
+        assert!(code == 3 && error.contains("is not known any more"), "{code} {error}");
+        assert_eq!(running.stop(), Some(0));
     });
 }
