@@ -25,6 +25,7 @@
 //! | `receipt_keys` | what signs answers, and since when |
 //! | `volumes` | one volume of the log ends and the next begins |
 //! | `succession` | an older copy goes on as another log, which says what is lost |
+//! | `making` | an empty journal, tables of this version; what stands in the way of that |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
 //! | `answers`, `views`, `readers`, `recent` | reading; the newest nodes of the tree in memory |
 //! | `kept` | what is left of each push, for whoever compares journal and registry |
@@ -59,6 +60,7 @@ mod kek;
 mod kept;
 mod log_keys;
 mod log_time;
+mod making;
 mod next_volume;
 mod nonces;
 mod numbers;
@@ -100,7 +102,6 @@ use std::thread::JoinHandle;
 
 use arrow_schema::SchemaRef;
 use shuguan_ledger::leaf::{AbortedEvent, Digest, Event, StartEvent, StopEvent};
-use shuguan_ledger::tree::Edge;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -156,7 +157,7 @@ use refusals::Refusals;
 use sequencer::{Answer, Job, Sequencer, Work};
 use shared::{BacklogCounters, Shared};
 use shreds::Shreds;
-use store::{Row, Store, Stored, values};
+use store::{Row, Store};
 pub use store::{StoreFault, hold};
 use vault::Vault;
 
@@ -200,76 +201,6 @@ impl Drop for Inner {
 }
 
 impl Journal {
-    /// Makes an empty journal with the checkpoint of the empty tree.
-    ///
-    /// # Errors
-    /// [`JournalFault::Exists`]: a journal is never overwritten. [`JournalFault::Lost`] when the head file knows of one: its head would be.
-    pub fn create(settings: &JournalSettings) -> Result<(), JournalFault> {
-        none_was_lost(settings)?;
-        let (edge, note) = empty(settings)?;
-        Store::create(settings, |store| first_rows(store, &edge, &note))?;
-        Head::at(&settings.head).keep(note)?;
-        match settings.place.file() {
-            Some(database) => payload::sync_folder(database.parent().unwrap_or(Path::new("."))),
-            None => Ok(()),
-        }
-    }
-
-    /// Brings the tables to what this program works with; where they are empty, the journal is made. A file needs nothing.
-    ///
-    /// # Errors
-    /// Whatever the store fails at; [`JournalFault::Lost`] when nothing is there and the head file knows of a journal.
-    pub fn migrate(settings: &JournalSettings) -> Result<(), JournalFault> {
-        none_was_lost(settings)?;
-        let (edge, note) = empty(settings)?;
-        if Store::migrate(settings, |store| first_rows(store, &edge, &note))? {
-            Head::at(&settings.head).keep(note)?;
-        }
-        Ok(())
-    }
-
-    /// The statements of [`Self::migrate`] for whoever may make tables; empty when nothing is to be done.
-    ///
-    /// # Errors
-    /// When the server does not answer.
-    pub fn migration(place: &JournalPlace) -> Result<String, JournalFault> {
-        store::migration(place)
-    }
-
-    /// The same for a database in which nothing is, whose server is not asked; empty for a file.
-    pub fn first_migration(place: &JournalPlace) -> String {
-        store::first_migration(place)
-    }
-
-    /// The statements that make the gateway's role on PostgreSQL, which adds leaves and can change none; none for a file.
-    pub fn roles(place: &JournalPlace) -> Option<String> {
-        store::roles(place)
-    }
-
-    /// A witness showed before the start that this journal lacks what one of our keys signed: the head file states it, so that no later start forgets it. One
-    /// that refuses this journal already stays: it may know of more.
-    ///
-    /// # Errors
-    /// When the journal cannot be read or the file not be written.
-    pub fn lacks(settings: &JournalSettings, note: &str) -> Result<(), JournalFault> {
-        let (head, reader) = (Head::at(&settings.head), Reader::open(&settings.place)?);
-        match head.check(&reader, &own_trust(settings)?, settings) {
-            Ok(_) => head.state(note),
-            Err(_) => Ok(()),
-        }
-    }
-
-    /// Whether there may be a journal to open.
-    ///
-    /// # Errors
-    /// [`JournalFault::Absent`] when none was made yet, [`JournalFault::Lost`] when one was.
-    pub fn is_there(settings: &JournalSettings) -> Result<(), JournalFault> {
-        if settings.place.may_be_there() {
-            return Ok(());
-        }
-        Err(Head::at(&settings.head).without_journal(settings.place.to_string()))
-    }
-
     /// Opens the journal: locks it, proves its newest leaves, removes orphaned payloads, seals the `start` leaf. Blocking.
     ///
     /// # Errors
@@ -618,22 +549,6 @@ impl Journal {
     }
 }
 
-/// The empty tree and its signed checkpoint.
-fn empty(settings: &JournalSettings) -> Result<(Edge, String), JournalFault> {
-    let edge = Edge::empty();
-    let note = group::checkpoint_note(&LogSigner::first(settings)?, &edge);
-    let note = note.map_err(|source| JournalFault::LogKey {
-        origin: settings.log_origin.clone(),
-        source,
-    })?;
-    Ok((edge, note))
-}
-
-fn first_rows(store: &Store, edge: &Edge, note: &str) -> Stored<()> {
-    store.add(statements::INSERT_TREE, values![1_u64, 0_u64, &edge.encode(), 0_u64])?;
-    store.add(statements::INSERT_CHECKPOINT, values![0_u64, 0_i64, note])
-}
-
 fn backlog(store: &Store) -> Result<BacklogCounters, JournalFault> {
     let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let counted = store.rows(statements::PENDING, &[], columns);
@@ -647,20 +562,6 @@ fn backlog(store: &Store) -> Result<BacklogCounters, JournalFault> {
     let recalls = recalls.map_err(JournalFault::store("count the recalls"))?;
     let oldest = store.one(statements::OLDEST_WAITING, &[]);
     Ok(BacklogCounters::new(exchanges, partners, recalls, oldest.unwrap_or(0)))
-}
-
-/// Where a head file knows of a journal, none is made: the empty one's head would be the end of what was known of it.
-fn none_was_lost(settings: &JournalSettings) -> Result<(), JournalFault> {
-    match Reader::open(&settings.place).and_then(|reader| reader.size()) {
-        Err(fault) if fault.is_absence() => {
-            match Head::at(&settings.head).without_journal(settings.place.to_string()) {
-                JournalFault::Absent(_) => Ok(()),
-                lost => Err(lost),
-            }
-        }
-        // Whatever else it is, the store says.
-        Ok(_) | Err(_) => Ok(()),
-    }
 }
 
 /// Seals the `start` leaf, on the caller's thread, before the sequencer has its own.
