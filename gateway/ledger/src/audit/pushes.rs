@@ -4,7 +4,7 @@
 //! hash, exchange or partner, a `relayed` leaf whose counts are not those of the rows that were accepted, and a second one where there can be one only. Of an entry that is
 //! known by its hash alone it is believed that it is a push, and its partner's.
 //!
-//! Memory: five bits a leaf, 40 bytes for each push, and about 100 for each that waits.
+//! Memory: five bits a leaf, 40 bytes for each push, and about 200 for each that waits.
 
 use std::collections::{HashMap, HashSet};
 
