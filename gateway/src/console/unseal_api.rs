@@ -150,15 +150,16 @@ async fn record(desk: &Desk, exchange: Uuid, entry: Option<u64>) -> Result<(Leaf
     let journal = &desk.console.api.stations.journal;
     let known = journal.exchange(exchange).await;
     let known = known.map_err(Fault::from_error("read an exchange"))?;
-    let mut leaves = known.ok_or(Refusal::NotFound)?.leaves.into_iter();
-    let row = leaves.find(|row| entry.is_none_or(|entry| row.index == entry));
+    let index = entry.unwrap_or(known.ok_or(Refusal::NotFound)?.index);
+    let row = journal.leaf(index).await.map_err(Fault::from_error("read an entry"))?;
+    let row = row.filter(|row| row.exchange == Some(exchange));
     let row = row.ok_or_else(|| Refused::new(Refusal::NotFound).detail("no such entry stands under this exchange"))?;
     let record = journal.evidence_at(exchange, row.index).await;
     let record = record.map_err(Fault::from_error("read an evidence record"))?;
     Ok((row, record.ok_or(Refusal::EvidenceGone)?))
 }
 
-/// The other entries of an exchange that have a record of their own: what of them may be opened is said with the first.
+/// The other entries that have a record of their own, of the first hundred of an exchange: what of them may be opened is said with the first.
 async fn others(desk: &Desk, exchange: Uuid, opened: u64) -> Result<Vec<Value>, Stop> {
     let journal = &desk.console.api.stations.journal;
     let known = journal.exchange(exchange).await;

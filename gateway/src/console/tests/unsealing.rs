@@ -154,6 +154,27 @@ async fn a_record_is_opened_whatever_else_an_exchange_has_for_leaves() {
         assert_eq!(answer.status, StatusCode::OK, "{officer} {}", answer.text);
     }
     assert_eq!(unsealing.steps().await, 4);
+    // The record of a step that stands behind that page; of another exchange's entry there is none.
+    let step = |entry: u64| {
+        let mut order = open.clone();
+        order["entry"] = entry.into();
+        order
+    };
+    let asked = journal
+        .unsealing(exchange, Digest(unsealing.statement.digest()))
+        .await
+        .unwrap();
+    let newest = asked.first().unwrap().index;
+    let opened = unsealing.send("security-qian", &step(newest)).await.json();
+    assert_eq!(opened["entry"], newest, "{opened}");
+    assert!(opened["record"]["statement"].is_string(), "{opened}");
+    for other in [0, u64::MAX] {
+        unsealing.refused("security-qian", &step(other), "SG2114").await;
+    }
+    let mut early = ask.clone();
+    early["entry"] = 1.into();
+    unsealing.refused("security-qian", &early, "SG2101").await;
+    assert_eq!(unsealing.steps().await, 5, "what is refused leaves no step");
 }
 
 #[tokio::test(flavor = "multi_thread")]
