@@ -87,6 +87,9 @@ fn each_difference_between_receipts_and_log_is_named() {
         let (code, named, document) = reconcile(&gateway, &theirs);
         assert_eq!((code, named), (6, names(&[("contradicted", 3)])), "{document}");
         assert_eq!(document["partner"], "public-security-city");
+        let here = ["reconcile", "outbox", "--trust", "trust/trust.txt"];
+        let (_, _, error) = gateway.shuguan(&[&here[..], &theirs[..]].concat());
+        assert!(error.contains("the gateway's list is of `health-ganyu`"), "{error}");
 
         // A refused file, a lost receipt, a copy sent again under a key of its own, a file whose answer never came.
         std::fs::write(gateway.path("outbox/bad.csv"), "nothing\n1\n").unwrap();

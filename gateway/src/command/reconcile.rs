@@ -106,6 +106,11 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
         Ok(found) => found,
         Err(why) => return Ok(not_proven(&why, args.log.as_deref(), output)),
     };
+    if let Some(other) = log.listed_of.as_ref().filter(|other| **other != partner) {
+        output.note(format!(
+            "the gateway's list is of `{other}`, whom the certificate of client.toml names: for the exchanges of `{partner}` take his client.toml (-c)"
+        ));
+    }
     let named = compare(&folder, &log, &partner);
     let verdict = Verdict::of(&folder, &log, &named);
     show((&folder, &log), (verdict, &partner), &named, output);
@@ -136,11 +141,15 @@ fn not_proven(Unproven { verdict, why }: &Unproven, log: Option<&Path>, output: 
 fn asked(args: &ReconcileArgs, folder: &Folder, trust: &Trust) -> Result<Result<(Log, String), Unproven>, Failure> {
     let is_said = args.partner.is_some() || !folder.receipts.is_empty();
     let stated = is_said.then(|| partner(args, folder)).transpose()?;
-    Ok(match of_server(args, trust, stated.as_deref())? {
-        Ok((log, Some(partner))) => Ok((log, partner)),
-        Ok((log, None)) => Ok((log, partner(args, folder)?)),
-        Err(why) => Err(why),
-    })
+    let log = match of_server(args, trust, stated.as_deref())? {
+        Ok(log) => log,
+        Err(why) => return Ok(Err(why)),
+    };
+    let partner = match stated.or_else(|| log.listed_of.clone()) {
+        Some(partner) => partner,
+        None => partner(args, folder)?,
+    };
+    Ok(Ok((log, partner)))
 }
 
 /// Whose exchanges: as stated, or as the receipts say.

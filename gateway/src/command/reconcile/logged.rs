@@ -103,6 +103,8 @@ pub(super) struct Log {
     pub(super) unwitnessed: u64,
     /// What was proved of a whole log: which one it is, and which are before it.
     pub(super) report: Option<LogReport>,
+    /// Of the gateway's list: whose it is, as its first entry says. It is of whom the client's certificate names.
+    pub(super) listed_of: Option<String>,
 }
 
 impl Log {
@@ -270,13 +272,12 @@ pub(super) fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: H
     }
 }
 
-/// The gateway's list, each entry proved, and whose it is; asked for again while witnesses have not signed its newest entries. None: it is empty, and neither
-/// a receipt nor anybody stated a partner.
+/// The gateway's list, each entry proved; asked for again while witnesses have not signed its newest entries.
 pub(super) fn of_server(
     args: &ReconcileArgs,
     trust: &Trust,
     stated: Option<&str>,
-) -> Result<Result<(Log, Option<String>), Unproven>, Failure> {
+) -> Result<Result<Log, Unproven>, Failure> {
     let client = Client::open(&ClientSettings::load(&args.config)?, Listener::Feed)?;
     let runtime = crate::command::runtime()?;
     let mut tries = 0;
@@ -284,7 +285,7 @@ pub(super) fn of_server(
         let listed = listed(&client, &runtime, trust, stated)?;
         tries += 1;
         match listed {
-            Ok((log, _)) if log.unwitnessed > 0 && tries < TRIES => {
+            Ok(log) if log.unwitnessed > 0 && tries < TRIES => {
                 // Made inside: a timer that is made outside of a runtime has nothing to wake it, and panics.
                 runtime.block_on(async { tokio::time::sleep(BETWEEN).await });
             }
@@ -298,22 +299,22 @@ fn listed(
     runtime: &Runtime,
     trust: &Trust,
     stated: Option<&str>,
-) -> Result<Result<(Log, Option<String>), Unproven>, Failure> {
-    let (mut log, mut from, mut partner) = (Log::listed(), 0_u64, stated.map(str::to_owned));
+) -> Result<Result<Log, Unproven>, Failure> {
+    let (mut log, mut from) = (Log::listed(), 0_u64);
     loop {
         let path = format!("/v1/exchanges?from={from}");
         let page = runtime
             .block_on(client.get_json(&path))
             .map_err(|error| error.failure(&format!("GET {path}")))?;
         for item in page.get("items").and_then(Value::as_array).into_iter().flatten() {
-            if let Err(why) = log.item(item, trust, &mut partner) {
+            if let Err(why) = log.item(item, trust, stated) {
                 let why = format!("an entry of the gateway's list: {why}");
                 return Ok(Err(Unproven::disproven(why)));
             }
         }
         match page.get("next").and_then(Value::as_u64) {
             Some(next) if next > from => from = next,
-            _ => return Ok(Ok((log, partner))),
+            _ => return Ok(Ok(log)),
         }
     }
 }
@@ -329,6 +330,7 @@ impl Log {
             whole: false,
             unwitnessed: 0,
             report: None,
+            listed_of: None,
         }
     }
 
@@ -341,8 +343,8 @@ impl Log {
 
     /// Takes an item of the gateway's list: its receipts, then what the gateway says became of it.
     ///
-    /// The list is of whom the client's certificate names: where nobody stated a partner, and no receipt does, the first entry says who that is.
-    fn item(&mut self, item: &Value, trust: &Trust, partner: &mut Option<String>) -> Result<(), ReceiptError> {
+    /// Where nobody stated a partner, and no receipt does, it is compared with whom the list is of.
+    fn item(&mut self, item: &Value, trust: &Trust, stated: Option<&str>) -> Result<(), ReceiptError> {
         for member in ["receipt", "settled"] {
             let Some(text) = item.get(member).and_then(Value::as_str) else {
                 continue;
@@ -350,11 +352,11 @@ impl Log {
             let proven = Receipt::parse(text).and_then(|receipt| receipt.verify(trust))?;
             self.size = self.size.max(proven.checkpoint.size);
             self.unwitnessed += u64::from(proven.witnessed.quorum == Quorum::Missing);
-            if partner.is_none() {
-                *partner = proven.leaf.event.counts_for().map(str::to_owned);
+            if self.listed_of.is_none() {
+                self.listed_of = proven.leaf.event.counts_for().map(str::to_owned);
             }
-            let (index, hash) = (proven.index, proven.leaf_hash);
-            self.entry((index, hash), proven.leaf, partner.as_deref().unwrap_or_default());
+            let partner = stated.map(str::to_owned).or(self.listed_of.clone()).unwrap_or_default();
+            self.entry((proven.index, proven.leaf_hash), proven.leaf, &partner);
         }
         let relayed = item.get("state").and_then(Value::as_str) == Some("relayed");
         let exchange = item.get("exchange").and_then(Value::as_str).filter(|_| relayed);

@@ -53,14 +53,14 @@ impl Refusals {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use shuguan_ledger::leaf::{Event, Leaf, RefusalEvent, StopEvent};
 
     use super::Refusals;
 
-    fn refusal(t: i64, p: &str, x: Option<&str>, cnt: Option<u64>) -> Leaf {
+    pub(crate) fn refusal(t: i64, p: &str, x: Option<&str>, cnt: Option<u64>) -> Leaf {
         let event = RefusalEvent {
             x: x.map(str::to_owned),
             p: p.into(),

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{
-    AbortedEvent, Commitment, Digest, ErasedEvent, Event, Leaf, OperatorEvent, PushEvent, Reference, RefusalEvent,
-    RelayedEvent, StopEvent,
+    AbortedEvent, Commitment, Digest, ErasedEvent, Event, Leaf, OperatorEvent, PushEvent, Reference, RelayedEvent,
+    StopEvent,
 };
 use shuguan_ledger::trust::Trust;
 use tempfile::TempDir;
@@ -22,6 +22,7 @@ use super::folder::{Folder, Own};
 use super::logged::{Log, Logged, of_journal, reread, take};
 use super::numbers::Numbers;
 use super::refusals::Refusals;
+use super::refusals::tests::refusal;
 use super::verdict::Verdict;
 use super::{ReconcileArgs, partner};
 use crate::client::state::{Done, PushState, Stamp, Standing};
@@ -88,6 +89,7 @@ fn log(leaves: Vec<(u64, u8, Leaf)>, size: u64) -> Log {
         whole: true,
         unwitnessed: 0,
         report: None,
+        listed_of: None,
     }
 }
 
@@ -214,21 +216,7 @@ fn whose_exchanges_are_compared_the_receipts_say_unless_they_are_of_several() {
 
 #[test]
 fn each_difference_has_its_name() {
-    let refusal = leaf(Event::Refusal(RefusalEvent {
-        x: Some("c".into()),
-        p: "ours".into(),
-        code: "no-grant".into(),
-        at: "admit".into(),
-        rec: None,
-        ds: None,
-        pur: None,
-        bun: None,
-        cnt: None,
-        qua: None,
-        req: None,
-        ask: None,
-        abs: None,
-    }));
+    let refusal = refusal(1, "ours", Some("c"), None);
     let aborted = |p: &str, x: &str| {
         leaf(Event::Aborted(AbortedEvent {
             x: x.into(),
@@ -370,22 +358,7 @@ fn one_file_under_two_exchanges_is_doubled_and_one_without_an_answer_is_unanswer
 #[test]
 fn what_was_refused_without_an_exchange_is_named_by_its_code_with_count_and_times() {
     let mut log = log(vec![(1, 1, push("a", "ours")), (2, 2, relayed("a"))], 4);
-    let refusal = RefusalEvent {
-        x: None,
-        p: "ours".into(),
-        code: "replayed".into(),
-        at: "admit".into(),
-        rec: None,
-        ds: None,
-        pur: None,
-        bun: None,
-        cnt: Some(2),
-        qua: None,
-        req: None,
-        ask: None,
-        abs: None,
-    };
-    log.refusals.take(&leaf(Event::Refusal(refusal)), "ours");
+    log.refusals.take(&refusal(0, "ours", None, Some(2)), "ours");
     let folder = Folder {
         receipts: vec![own(1, 1, push("a", "ours"))],
         ..Folder::default()
