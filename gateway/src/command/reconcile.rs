@@ -106,15 +106,26 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
         Ok(found) => found,
         Err(why) => return Ok(not_proven(&why, args.log.as_deref(), output)),
     };
-    if let Some(other) = log.listed_of.as_ref().filter(|other| **other != partner) {
-        output.note(format!(
-            "the gateway's list is of `{other}`, whom the certificate of client.toml names: for the exchanges of `{partner}` take his client.toml (-c)"
-        ));
+    let has_receipts = folder.of(&partner) > 0;
+    if let Some(note) = other_list(&log, &partner).filter(|_| args.server && has_receipts) {
+        output.note(note);
     }
     let named = compare(&folder, &log, &partner);
     let verdict = Verdict::of(&folder, &log, &named);
     show((&folder, &log), (verdict, &partner), &named, output);
     Ok(verdict.exit(&named))
+}
+
+/// What may explain that receipts are not in the gateway's list: it is of whom the client's certificate names.
+fn other_list(log: &Log, partner: &str) -> Option<String> {
+    let whose = match &log.listed_of {
+        None => "empty".to_owned(),
+        Some(other) if other != partner => format!("of `{other}`"),
+        Some(_) => return None,
+    };
+    Some(format!(
+        "the gateway's list for the certificate of client.toml is {whose}: the exchanges of `{partner}` are in the list for his (-c)"
+    ))
 }
 
 /// A line of the verdict. A program that reads the rows finds nothing but rows.

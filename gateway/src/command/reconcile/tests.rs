@@ -24,7 +24,7 @@ use super::numbers::Numbers;
 use super::refusals::Refusals;
 use super::refusals::tests::refusal;
 use super::verdict::Verdict;
-use super::{ReconcileArgs, partner};
+use super::{ReconcileArgs, other_list, partner};
 use crate::client::state::{Done, PushState, Stamp, Standing};
 use crate::clock::Clock;
 use crate::command::exit::Exit;
@@ -212,6 +212,20 @@ fn whose_exchanges_are_compared_the_receipts_say_unless_they_are_of_several() {
     assert_eq!(partner(&args, &folder).unwrap_err().exit, Exit::Usage);
     args.partner = Some("theirs".into());
     assert_eq!(partner(&args, &folder).unwrap(), "theirs");
+}
+
+#[test]
+fn a_list_of_another_partner_or_of_nobody_is_told() {
+    let mut log = log(Vec::new(), 1);
+    assert!(
+        other_list(&log, "ours")
+            .unwrap()
+            .contains("is empty: the exchanges of `ours`")
+    );
+    log.listed_of = Some("theirs".into());
+    assert!(other_list(&log, "ours").unwrap().contains("is of `theirs`"));
+    log.listed_of = Some("ours".into());
+    assert_eq!(other_list(&log, "ours"), None);
 }
 
 #[test]
