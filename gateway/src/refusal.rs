@@ -125,9 +125,9 @@ refusals! {
 
     JournalUnavailable "SG5101" "journal-unavailable" "交换台账不可用" "the journal cannot commit; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`";
 
-    Unwitnessed "SG5102" "unwitnessed" "日志未获见证，暂停交换" "no quorum of witnesses has signed the log for longer than is allowed for this purpose; nothing was accepted or given out" "repeat with the same idempotency key after the time in `Retry-After`; the operator sees which witness is missing in /readyz";
+    Unwitnessed "SG5102" "unwitnessed" "日志未获见证，暂停交换" "no quorum of witnesses has signed the log for longer than is allowed for this purpose; nothing was accepted or prepared" "repeat with the same idempotency key after the time in `Retry-After`; the operator sees which witness is missing in /readyz";
     WitnessSilent "SG5104" "witness-silent" "见证人未答复" "a witness does not answer, so nobody can tell whether it knows a log of this name" "repeat when it answers: `shuguan doctor`";
-    LogDisputed "SG5103" "log-disputed" "日志与见证人所见不一致" "a witness holds another history that this log signed; nothing is accepted or given out until a person has looked" "tell the operator: `shuguan doctor`; repeat later with the same idempotency key";
+    LogDisputed "SG5103" "log-disputed" "日志与见证人所见不一致" "a witness holds another history that this log signed; no push, extract or comparison is taken until a person has looked" "tell the operator: `shuguan doctor`; repeat later with the same idempotency key";
 
     RegistryUnavailable "SG6101" "registry-unavailable" "登记库不可用" "the registration database does not answer" "repeat after the time in `Retry-After`";
     ExtractNotReady "SG6102" "extract-not-ready" "提取尚未完成" "the extract is still being prepared" "wait: `GET` it with `Prefer: wait=30`";

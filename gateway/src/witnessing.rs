@@ -127,7 +127,7 @@ impl Witnessing {
         })
     }
 
-    /// Why nothing is exchanged for this purpose now. Costs two loads.
+    /// Why no push, extract or comparison is taken for this purpose now. Costs two loads.
     pub fn refuses(&self, purpose: &str) -> Option<Refusal> {
         if !self.is_on() {
             return None;

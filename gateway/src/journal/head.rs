@@ -82,7 +82,7 @@ impl Head {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(super) fn state(&self, note: &str) -> Result<(), JournalFault> {
+    pub(super) fn replace_with(&self, note: &str) -> Result<(), JournalFault> {
         replace(&self.path, note.as_bytes())
     }
 

@@ -68,10 +68,10 @@ impl Journal {
     ///
     /// # Errors
     /// When the journal cannot be read or the file not be written.
-    pub fn lacks(settings: &JournalSettings, note: &str) -> Result<(), JournalFault> {
+    pub fn note_shown(settings: &JournalSettings, note: &str) -> Result<(), JournalFault> {
         let (head, reader) = (Head::at(&settings.head), Reader::open(&settings.place)?);
         match head.check(&reader, &own_trust(settings)?, settings) {
-            Ok(_) => head.state(note),
+            Ok(_) => head.replace_with(note),
             Err(_) => Ok(()),
         }
     }

@@ -84,7 +84,7 @@ async fn witnessing(config: &Config, secrets: &Secrets) -> Result<Witnessing, St
             let compared = witnessing.compare(&config.journal.place, &name, &ours).await;
             if let Err((rolled_back, note)) = compared.map_err(StartFault::Journal)? {
                 // The next start may be one at which no witness answers.
-                Journal::lacks(&journal_settings_of(config, secrets), &note).map_err(StartFault::Journal)?;
+                Journal::note_shown(&journal_settings_of(config, secrets), &note).map_err(StartFault::Journal)?;
                 return Err(StartFault::RolledBack(rolled_back));
             }
         }
